@@ -1,0 +1,100 @@
+"""No runtime at all: sleeps as long as its artifact says, answers with a fixed function of its input.
+
+The artifact is a JSON object {"latency_us": 200, "jitter_us": 5, "fail": null, "allocate_mb": 0, "inputs": [...],
+"outputs": {name: [numbers]}}. `fail` may be "load", "infer", "crash" (SIGKILL itself), "abort" (SIGABRT), "hang" or
+"memory", so that every way a real runtime ends is reproducible in tests. It is deterministic in what it returns.
+"""
+
+import json
+import os
+import signal
+import time
+
+from backends import BackendError
+
+
+def probe():
+    """Tell the version of the contract this double plays."""
+    return {"version": "1"}
+
+
+def open(path, options):  # noqa: A001  the contract's verb
+    """Read the artifact and fail at once where it says so."""
+    import io
+
+    try:
+        with io.open(path, encoding="utf-8") as stream:
+            script = json.load(stream)
+    except (OSError, ValueError) as error:
+        raise BackendError("load", "not a null artifact: {}".format(error))
+    if not isinstance(script, dict):
+        raise BackendError("load", "not a null artifact: expected an object")
+    _fail(script.get("fail"), "load")
+    return Session(script, options)
+
+
+class Session:
+    """A loaded script."""
+
+    def __init__(self, script, options):
+        """Take the inputs the script declares, or one float of shape [1]."""
+        self._script = script
+        self._options = options
+        self._ballast = bytearray(int(script.get("allocate_mb", 0) * 1e6))
+        self._calls = 0
+        self.inputs = script.get("inputs") or [{"name": "x", "dtype": "float32", "shape": [-1]}]
+
+    def bind(self, arrays):
+        """Return the arrays as they are."""
+        return arrays
+
+    def infer(self, feed):
+        """Sleep for the scripted latency; the jitter is a fixed triangle over the calls."""
+        fail = self._script.get("fail")
+        if fail:
+            _fail(fail, "infer")
+        self._calls += 1
+        jitter = self._script.get("jitter_us", 0) * ((self._calls % 5) - 2) / 2.0
+        pause = (self._script.get("latency_us", 0) + jitter) / 1e6
+        if pause > 0:
+            time.sleep(pause)
+        return feed
+
+    def outputs(self, raw):
+        """Return the scripted outputs, or the inputs themselves."""
+        return self._script.get("outputs") or raw
+
+    def evidence(self):
+        """Report what was asked for: nothing else runs here."""
+        return {
+            "version": "1",
+            "threads": self._options.get("threads"),
+            "provider": "none",
+            "nodes_total": 1,
+            "nodes_on_provider": 1,
+            "precision": self._options.get("precision") or "f32",
+            "detail": None,
+        }
+
+    def close(self):
+        """Drop the ballast."""
+        self._ballast = None
+
+
+def _fail(how, where):
+    if how == where == "load":
+        raise BackendError("load", "the null artifact says that loading fails")
+    if how == where == "infer":
+        raise BackendError("infer", "the null artifact says that inference fails")
+    if where != "infer":
+        return
+    if how == "crash":
+        os.kill(os.getpid(), signal.SIGILL)
+    elif how == "abort":
+        os.abort()
+    elif how == "hang":
+        time.sleep(3600)
+    elif how == "memory":
+        hoard = []
+        while True:
+            hoard.append(bytearray(16 * 1024 * 1024))

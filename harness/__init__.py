@@ -1,0 +1,1 @@
+"""Boardmark's engine: what plans, drives and judges measurements (desk) and the agent (board)."""

@@ -1,0 +1,176 @@
+"""The records that travel between the floors: inert, frozen, base units, unknown is None.
+
+Units are in the names: `_s` seconds, `_ns` nanoseconds, `_bytes`, `_j` joules, `_w` watts,
+`_per_s` per second. Nothing here computes anything but identities.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+
+Status = Literal["ok", "failed", "crashed", "timeout", "oom", "skipped"]
+Origin = Literal["trained", "pretrained", "random", "user", "null"]
+Json = dict[str, Any]
+
+
+class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One input of a model with every dimension bound.
+
+    `low` and `high` bound the values drawn for it: integers lie in [low, high), so a token id never
+    leaves the vocabulary; floats are uniform in [low, high), or standard normal where both are None.
+    The first dimension is the batch where `batched` is true.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    low: float | None = None
+    high: float | None = None
+    batched: bool = True
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """What is measured: a zoo entry or a user's file. `digest` changes with weights or recipe."""
+
+    name: str
+    origin: Origin
+    digest: str
+    inputs: tuple[TensorSpec, ...]
+    description: str = ""
+    quality_metric: str | None = None
+    quality_reason: str | None = None
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """One built file: a variant of a model in one runtime's format, named by its content."""
+
+    path: str
+    format: str
+    sha256: str
+    size_bytes: int
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    toolchain: str = ""
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """The thing a row reports: model x variant x backend x scenario on one device.
+
+    `options` are the backend's (threads, precision, mode, shapes); `runtime_version` is what the
+    probe found, so an upgraded runtime is another case.
+    """
+
+    device: str
+    model: str
+    model_digest: str
+    variant: str
+    backend: str
+    runtime_version: str
+    interpreter: str
+    scenario: str
+    batch: int
+    threads: int
+    affinity: tuple[int, ...] | None
+    inputs: tuple[TensorSpec, ...]
+    artifact: Artifact
+    options: Json
+
+    @property
+    def key(self) -> str:
+        """Return a stable digest (16 hex digits) of everything that may change the number."""
+        identity = msgspec.to_builtins(self)
+        identity.pop("interpreter")
+        identity["artifact"] = {"sha256": self.artifact.sha256, "format": self.artifact.format}
+        return digest(identity)
+
+    @property
+    def label(self) -> str:
+        """Name the case for people: model variant backend scenario."""
+        batch = f" b{self.batch}" if self.batch != 1 else ""
+        return f"{self.model} {self.variant} {self.backend} {self.scenario}{batch}"
+
+
+class Skip(msgspec.Struct, frozen=True, kw_only=True):
+    """A point of the product that cannot be measured here, and why."""
+
+    device: str
+    model: str
+    variant: str
+    backend: str
+    scenario: str
+    batch: int
+    reason: str
+    status: Status = "skipped"
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """How good a case's outputs are, scored on `n` evaluation samples.
+
+    `value` is the model's own metric (higher is better) and `reference` the same metric of the FP32
+    source. `loss` is relative, (reference - value) / reference, with its 95 % interval; `fidelity` is
+    the mean cosine between the outputs and the FP32 reference's. A value that could not be had is
+    None and `reason` says why.
+    """
+
+    metric: str
+    value: float | None
+    reference: float | None
+    loss: float | None
+    loss_lo: float | None = None
+    loss_hi: float | None = None
+    n: int = 0
+    fidelity: float | None = None
+    sqnr_db: float | None = None
+    reason: str | None = None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One fresh process that measured one case once: the unit of replication.
+
+    `samples_ns` are the raw durations in order; `result` is what the agent reported beside them
+    (memory by phase, evidence, power, stop reason, environment), kept whole.
+    """
+
+    run_id: str
+    session_id: str
+    seq: int
+    block: int
+    case_key: str
+    status: Status
+    reason: str | None
+    started_unix_s: float
+    duration_s: float
+    samples_ns: tuple[int, ...] = ()
+    quality: Quality | None = None
+    result: Json = {}
+
+
+class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a session is about to do; written first, so that it can be resumed.
+
+    `order` lists one tuple of case keys per block. `environment` is the device's identity.
+    """
+
+    session_id: str
+    created_unix_s: float
+    command: tuple[str, ...]
+    suite: str
+    device: str
+    seed: int
+    blocks: int
+    cases: tuple[Case, ...]
+    skipped: tuple[Skip, ...]
+    order: tuple[tuple[str, ...], ...]
+    sampling: Json
+    models: tuple[Model, ...]
+    environment: Json
+    harness_version: str
+
+
+def digest(value: Any) -> str:
+    """Return 16 hex digits of the SHA-256 of `value` as canonical JSON (sorted keys)."""
+    canonical = msgspec.json.encode(value, order="sorted")
+    return hashlib.sha256(canonical).hexdigest()[:16]

@@ -1,0 +1,45 @@
+"""Base units inside, scaled units for show: one table, two directions."""
+
+from __future__ import annotations
+
+import re
+
+from harness.errors import UsageError
+
+_DURATIONS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SCALES = {
+    "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
+    "bytes": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+    "j": ((1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")),
+    "w": ((1.0, "W"), (1e-3, "mW")),
+    "per_s": ((1e3, "k/s"), (1.0, "/s")),
+}
+
+
+def parse_duration_s(text: str) -> float:
+    """Return the seconds that `20s`, `3m`, `500ms` or a bare number of seconds stand for."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|m|h)?\s*", text)
+    if not match or float(match.group(1)) == 0:
+        raise UsageError(f"not a duration: {text!r}", "write it like 20s, 3m or 500ms")
+    return float(match.group(1)) * _DURATIONS_S[match.group(2) or "s"]
+
+
+def parse_fraction(text: str) -> float:
+    """Return the fraction that `1%` or `0.01` stands for; it must lie between 0 and 1."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%)?\s*", text)
+    value = float(match.group(1)) / (100 if match.group(2) else 1) if match else -1.0
+    if not 0 < value < 1:
+        raise UsageError(f"not a precision: {text!r}", "write it like 1% or 0.01")
+    return value
+
+
+def show(value: float | None, unit: str) -> str:
+    """Return `value` in the largest scale of `unit` that keeps it at or above one, 3 digits.
+
+    `unit` is a suffix of the records' names: s, bytes, j, w or per_s. None gives a dash.
+    """
+    if value is None:
+        return "—"
+    scales = _SCALES[unit]
+    factor, name = next(((f, n) for f, n in scales if abs(value) >= f), scales[-1])
+    return f"{value / factor:.3g} {name}" if abs(value / factor) < 1000 else f"{value / factor:.0f} {name}"
