@@ -70,7 +70,15 @@ TABLE = {
 }
 
 # Keys of session.evidence(): each present, None where the runtime does not tell.
-EVIDENCE = ("version", "threads", "provider", "nodes_total", "nodes_on_provider", "precision", "detail")
+EVIDENCE = (
+    "version",
+    "threads",
+    "provider",
+    "nodes_total",
+    "nodes_on_provider",
+    "precision",
+    "detail",
+)
 
 
 class BackendError(Exception):

@@ -1,10 +1,10 @@
 """One error base, with the exit code and the advice a person gets to read.
 
-    BoardmarkError                 exit code
-    ├── UsageError                 2   a wrong word, option, file or shape; nothing was run
-    ├── StoreError                 2   the results cannot be read or written
-    ├── Inconclusive               3   the data cannot tell
-    └── DeviceError                4   a board or runtime failed; results so far are kept
+BoardmarkError                 exit code
+├── UsageError                 2   a wrong word, option, file or shape; nothing was run
+├── StoreError                 2   the results cannot be read or written
+├── Inconclusive               3   the data cannot tell
+└── DeviceError                4   a board or runtime failed; results so far are kept
 """
 
 from __future__ import annotations

@@ -42,4 +42,8 @@ def show(value: float | None, unit: str) -> str:
         return "—"
     scales = _SCALES[unit]
     factor, name = next(((f, n) for f, n in scales if abs(value) >= f), scales[-1])
-    return f"{value / factor:.3g} {name}" if abs(value / factor) < 1000 else f"{value / factor:.0f} {name}"
+    return (
+        f"{value / factor:.3g} {name}"
+        if abs(value / factor) < 1000
+        else f"{value / factor:.0f} {name}"
+    )

@@ -1,0 +1,172 @@
+"""One measured process: import the runtime, load, first inference, warm up, time, look at memory, leave.
+
+Reads one request from stdin and speaks JSON lines over a private descriptor, so that a runtime that writes to
+stdout cannot break anything. Every message is {"say": word, ...}; the last one is "done" or "failed".
+"""
+
+import json
+import os
+import sys
+
+from harness.agent import memory
+
+
+class _Channel:
+    def __init__(self, descriptor):
+        self._descriptor = descriptor
+
+    def say(self, word, **facts):
+        data = json.dumps(dict(facts, say=word), allow_nan=False).encode("utf-8") + b"\n"
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+
+class _Failed(Exception):
+    """Carries (status, reason) out of the phases."""
+
+
+def main(descriptor):
+    """Carry out the request on stdin; return 0 even for a failed run: the failure is the answer."""
+    baseline = memory.read()
+    channel = _Channel(descriptor)
+    request = json.load(sys.stdin)
+    _prefer_to_be_killed()
+    try:
+        if request["op"] == "probe":
+            channel.say("done", result=_import(request["backend"]))
+        else:
+            channel.say("done", result=_run(request, channel, baseline))
+    except _Failed as failure:
+        channel.say("failed", status=failure.args[0], reason=failure.args[1])
+    except MemoryError:
+        channel.say("failed", status="oom", reason="Python could not allocate memory (MemoryError)")
+    # Leave without the runtimes' exit handlers: a crash there would spoil a finished measurement.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _prefer_to_be_killed():
+    try:
+        with open("/proc/self/oom_score_adj", "w") as stream:
+            stream.write("1000")
+    except OSError:
+        pass  # an old kernel or a sandbox: the kernel then chooses by size, which is this process anyway
+
+
+def _guarded(action, *arguments):
+    """Call into a backend; turn what it raises into a reason."""
+    from backends import BackendError, one_line
+
+    try:
+        return action(*arguments)
+    except BackendError as error:
+        status = {"memory": "oom", "missing": "skipped", "unsupported": "skipped"}.get(
+            error.kind, "failed"
+        )
+        raise _Failed(status, error.message)
+    except MemoryError:
+        raise
+    except (
+        Exception
+    ) as error:  # the border of the measured process: whatever a runtime raises is a result
+        raise _Failed("failed", "{}: {}".format(type(error).__name__, one_line(error)))
+
+
+def _import(name):
+    import backends
+
+    return _guarded(backends.load(name).probe)
+
+
+def _run(request, channel, baseline):
+    from harness.agent import inputs, sampling
+
+    result = {
+        "memory": {"baseline": baseline},
+        "gc": "disabled while timing",
+        "python": sys.version.split()[0],
+    }
+    result["affinity"] = _pin(request.get("affinity"))
+    resets = memory.reset()
+
+    start = sampling.clock_ns()
+    result["runtime"] = _import(request["backend"])
+    result["import_s"] = (sampling.clock_ns() - start) / 1e9
+    resets = _phase(channel, result, "imported") and resets
+
+    session, result["load_s"] = _open(request)
+    resets = _phase(channel, result, "loaded") and resets
+
+    feeds = inputs.draw(request["inputs"], request["seed"])
+    result["inputs"] = inputs.describe(feeds)
+    feeds = [_guarded(session.bind, feed) for feed in feeds]
+    start = sampling.clock_ns()
+    _guarded(session.infer, feeds[0])
+    result["first_inference_s"] = (sampling.clock_ns() - start) / 1e9
+    channel.say("phase", name="first", result=result)
+
+    _time(session, feeds, request["sampling"], result)
+    resets = _phase(channel, result, "steady") and resets
+    result["memory"]["reset"] = resets
+    result["evidence"] = _guarded(session.evidence)
+    channel.say("phase", name="timed", result=result)
+
+    _after(session, feeds, request, channel, result)
+    session.close()
+    return result
+
+
+def _pin(cores):
+    if cores:
+        try:
+            os.sched_setaffinity(0, cores)
+        except (OSError, ValueError) as error:
+            raise _Failed("failed", "cannot pin to cores {}: {}".format(cores, error))
+    return sorted(os.sched_getaffinity(0))
+
+
+def _open(request):
+    import backends
+    from harness.agent import sampling
+
+    module = backends.load(request["backend"])
+    options = dict(request.get("options") or {}, **backends.TABLE[request["backend"]]["fixed"])
+    start = sampling.clock_ns()
+    session = _guarded(module.open, request["artifact"], options)
+    return session, (sampling.clock_ns() - start) / 1e9
+
+
+def _phase(channel, result, name):
+    result["memory"][name] = memory.read()
+    channel.say("phase", name=name, result=result)
+    return memory.reset()
+
+
+def _time(session, feeds, wanted, result):
+    from harness.agent import sampling
+
+    warm = _guarded(
+        sampling.warm_up, session.infer, feeds, wanted["warmup_calls"], wanted["warmup_s"]
+    )
+    keys = ("min_samples", "max_samples", "min_s", "budget_s", "precision")
+    rule = sampling.Rule(**{key: wanted[key] for key in keys if key in wanted})
+    durations, reason, wall_s = _guarded(sampling.sample, session.infer, feeds, rule)
+    result.update(
+        warmup_ns=list(warm), samples_ns=list(durations), stop_reason=reason, timed_wall_s=wall_s
+    )
+
+
+def _after(session, feeds, request, channel, result):
+    """Run the passes that must not disturb the timed one: energy, then the evaluation."""
+    from harness.agent import outputs, sampling
+
+    if request.get("energy_s"):
+        channel.say("energy_begin")
+        calls, wall_s = _guarded(sampling.repeat_for, session.infer, feeds, request["energy_s"])
+        channel.say("energy_end", inferences=calls * request.get("batch", 1), wall_s=wall_s)
+    wanted = request.get("evaluate")
+    if wanted:
+        batch = request.get("batch", 1)
+        count = _guarded(outputs.evaluate, session, wanted["inputs"], wanted["outputs"], batch)
+        result["evaluated"] = count

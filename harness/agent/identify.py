@@ -1,0 +1,123 @@
+"""What this machine is and what it can tell about itself, as one plain dict.
+
+`identify(root)` asks every question of QUESTIONS. A question that cannot be answered leaves None (or an
+empty list) and its reason in "unknown": never a guess, never a 0. Nothing that names a person or a place is
+read: no host name, serial number or network address.
+"""
+
+import os
+import platform
+import struct
+
+from harness.agent import board, cpu, probes, tree
+from harness.agent.tree import Unreadable
+
+
+def ram_bytes(root):
+    """Return the memory the kernel manages, in bytes."""
+    return _meminfo(root, "MemTotal")
+
+
+def available_bytes(root):
+    """Return what a new process could take without swapping, in bytes."""
+    return _meminfo(root, "MemAvailable")
+
+
+def swap_bytes(root):
+    """Return the size of all swap space in bytes; 0 means that there is none."""
+    return _meminfo(root, "SwapTotal")
+
+
+def _meminfo(root, key):
+    rows = tree.table(root, "/proc/meminfo")
+    if key not in rows:
+        raise Unreadable("/proc/meminfo has no %s" % key)
+    return rows[key] * 1024
+
+
+def kernel(root):
+    """Return the kernel's release."""
+    return tree.text(root, "/proc/sys/kernel/osrelease")
+
+
+def load_1m(root):
+    """Return the mean number of runnable tasks over the last minute."""
+    try:
+        return float(tree.text(root, "/proc/loadavg").split()[0])
+    except (IndexError, ValueError):
+        raise Unreadable("/proc/loadavg holds no number") from None
+
+
+def thermal_zones(root):
+    """Return [{"path", "type"}] of the zones that name themselves."""
+    found = []
+    for path in tree.find(root, "/sys/class/thermal/thermal_zone[0-9]*"):
+        try:
+            found.append({"path": path, "type": tree.text(root, path + "/type")})
+        except Unreadable:
+            continue  # a zone without a type cannot be told from the others
+    if not found:
+        raise Unreadable("/sys/class/thermal has no thermal zone")
+    return found
+
+
+def power(root):
+    """Return {"source": the probe that would be used or None, "reasons": why others cannot be}."""
+    probe, reasons = probes.choose(root)
+    return {"source": probes.describe(probe) if probe else None, "reasons": reasons}
+
+
+def memory(root):
+    """Return whether a process's peak memory can be read (vm_hwm) and reset between phases (clear_refs)."""
+    peak = "VmHWM:" in tree.text(root, "/proc/self/status")
+    return {"vm_hwm": peak, "clear_refs": os.access(tree.inside(root, "/proc/self/clear_refs"), os.W_OK)}
+
+
+# key -> who answers it, and what stands there without an answer
+QUESTIONS = (
+    ("arch", cpu.arch, None),
+    ("kernel", kernel, None),
+    ("os", board.os_name, None),
+    ("soc", board.soc, None),
+    ("board", board.board, None),
+    ("cpu_model", cpu.model, None),
+    ("cores", cpu.cores, []),
+    ("clusters", cpu.clusters, []),
+    ("offline", cpu.offline, []),
+    ("features", cpu.features, []),
+    ("isa", cpu.isa, []),
+    ("caches", cpu.caches, []),
+    ("governors", cpu.governors, []),
+    ("turbo", cpu.turbo, None),
+    ("smt", cpu.smt, None),
+    ("isolated", cpu.isolated, []),
+    ("hypervisor", board.hypervisor, None),
+    ("ram_bytes", ram_bytes, None),
+    ("available_bytes", available_bytes, None),
+    ("swap_bytes", swap_bytes, None),
+    ("load_1m", load_1m, None),
+    ("l4t", board.l4t, None),
+    ("jetpack", board.jetpack, None),
+    ("thermal_zones", thermal_zones, []),
+    ("power", power, None),
+    ("memory", memory, None),
+)
+
+
+def identify(root="/"):
+    """Return the identity of the machine whose /proc, /sys and /etc lie below `root`.
+
+    Keys: those of QUESTIONS, python and python_bits (of the interpreter that runs this), cpu_count (online
+    cores, None where unknown) and unknown ({key: reason}). Units are in the names; the value is JSON-able.
+    """
+    facts = {"python": platform.python_version(), "python_bits": struct.calcsize("P") * 8}
+    unknown = {}
+    for key, answer, empty in QUESTIONS:
+        try:
+            facts[key] = answer(root)
+        except (Unreadable, ValueError) as reason:  # ValueError: a list of cores that is none
+            facts[key] = list(empty) if isinstance(empty, list) else empty
+            unknown[key] = str(reason)
+    facts["cpu_count"] = len(facts["cores"]) or None
+    facts["unknown"] = unknown
+    return facts

@@ -1,0 +1,39 @@
+"""The process's own memory from /proc/self/status, in bytes.
+
+`VmHWM` is the kernel's high-water mark of the resident set; it starts afresh at exec, unlike `ru_maxrss`, which
+a child inherits from a large parent. Writing 5 to clear_refs resets it (Documentation/filesystems/proc.rst), so
+each phase gets a peak of its own. The kernel keeps no high-water mark of anonymous or file pages alone: their
+split is what was resident when the phase ended.
+"""
+
+_KEYS = {
+    "VmHWM": "hwm_bytes",
+    "RssAnon": "anon_bytes",
+    "RssFile": "file_bytes",
+    "RssShmem": "shmem_bytes",
+}
+
+
+def read(path="/proc/self/status"):
+    """Return {hwm_bytes, anon_bytes, file_bytes, shmem_bytes}; a value the kernel does not give is None."""
+    found = dict.fromkeys(_KEYS.values())
+    try:
+        with open(path, "rb") as stream:
+            lines = stream.read().decode("ascii", "replace").splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        key, _, rest = line.partition(":")
+        if key in _KEYS:
+            found[_KEYS[key]] = int(rest.split()[0]) * 1024
+    return found
+
+
+def reset(path="/proc/self/clear_refs"):
+    """Start a new high-water mark; return whether the kernel let us."""
+    try:
+        with open(path, "w") as stream:
+            stream.write("5")
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,154 @@
+"""Requests on stdin, events on stdout, both JSON lines; one measured child per run.
+
+    {"op": "identify"}                        -> {"event": "finished", "identity": {...}}
+    {"op": "probe", "backend": name}          -> {"event": "finished", "status", "reason", "result": {"version"}}
+    {"op": "run", "backend", "artifact", ...} -> {"event": "phase", "name"} ..., then "finished" with status,
+                                                 reason, result
+    {"op": "close"} or end of input           -> the supervisor leaves
+
+Every event carries the request's "id".
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+
+from harness.agent import launch, probes
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_SAMPLE_S = 0.1
+
+
+def main():
+    """Serve requests until the input ends; return 0."""
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever prints by accident cannot break the protocol
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is the desk's to handle; it closes our input
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["op"] == "close":
+            break
+        answer = _OPERATIONS[request["op"]](request, _Events(events, request.get("id")))
+        _Events(events, request.get("id")).emit("finished", **answer)
+    return 0
+
+
+class _Events:
+    def __init__(self, stream, identifier):
+        self._stream = stream
+        self._identifier = identifier
+
+    def emit(self, event, **facts):
+        facts.update(event=event, id=self._identifier)
+        self._stream.write(json.dumps(facts) + "\n")
+        self._stream.flush()
+
+
+def _identify(request, events):
+    from harness.agent import identify
+
+    return {"identity": identify.identify(request.get("root", "/"))}
+
+
+def _measure(request, events):
+    """Start the child, pass its phases on, sample power in its energy phase, and bury it."""
+    timeout_s = request.get("timeout_s", 300)
+    meter = _Meter(request)
+    before = probes.host.snapshot()
+    began = time.time()
+    start = time.monotonic()
+    child = launch.Child(meter.request, _environment(request))
+    last = {"phase": "start", "result": {}}
+    verdict = None
+    try:
+        for message in child.watch(meter.tick, meter.tick_s):
+            verdict = _note(message, last, meter, events) or verdict
+    finally:
+        child.kill()
+        ended = child.ending(timeout_s)
+    status, reason = verdict or ended
+    result = dict(last["result"], phase=last["phase"], power=meter.power)
+    result["host"] = probes.host.delta(before, probes.host.snapshot())
+    result["last_memory"] = child.last_memory
+    return {
+        "status": status,
+        "reason": reason,
+        "started_unix_s": began,
+        "duration_s": time.monotonic() - start,
+        "result": result,
+    }
+
+
+def _note(message, last, meter, events):
+    """Take one message in; return (status, reason) when it is the last."""
+    word = message.get("say")
+    if word == "phase":
+        last.update(phase=message["name"], result=message["result"])
+        events.emit("phase", name=message["name"])
+    elif word == "energy_begin":
+        meter.start()
+    elif word == "energy_end":
+        meter.stop(message["inferences"], message["wall_s"])
+    elif word == "done":
+        last.update(phase="done", result=message["result"])
+        return "ok", None
+    elif word == "failed":
+        return message["status"], message["reason"]
+    return None
+
+
+class _Meter:
+    """Power during the child's energy phase, when there is a sensor and somebody asked."""
+
+    def __init__(self, request):
+        self.request = dict(request)
+        self._probe = None
+        self._running = False
+        self.power = {"reason": "not asked for"}
+        if not request.get("energy_s"):
+            return
+        self._probe, reasons = probes.choose(request.get("root", "/"))
+        if self._probe is None:
+            self.request["energy_s"] = 0
+            self.power = {"reason": "; ".join(reasons) or "no power sensor found"}
+
+    def tick_s(self):
+        return _SAMPLE_S if self._running else 0.25
+
+    def tick(self):
+        if self._running:
+            self._probe.sample()
+
+    def start(self):
+        self._probe.start()
+        self._running = True
+
+    def stop(self, inferences, wall_s):
+        self._running = False
+        series = self._probe.stop()
+        series["inferences"] = inferences
+        series["workload_wall_s"] = wall_s
+        energy, window = series.get("energy_j"), series.get("window_s")
+        if energy is not None and window and inferences:
+            series["power_w"] = energy / window
+            series["energy_per_inference_j"] = series["power_w"] * wall_s / inferences
+        self.power = series
+
+
+def _environment(request):
+    """Return the child's environment: ours, with the thread counts of the request."""
+    environment = dict(os.environ)
+    threads = (request.get("options") or {}).get("threads")
+    for name in _THREAD_VARIABLES:
+        if threads:
+            environment[name] = str(threads)
+    # numpy's own BLAS pool is of no use to a runtime and would show up as threads and memory.
+    environment["OPENBLAS_NUM_THREADS"] = "1"
+    return environment
+
+
+_OPERATIONS = {"identify": _identify, "probe": _measure, "run": _measure}

@@ -1,0 +1,96 @@
+"""Reading /proc and /sys below any root: a value, or the reason why there is none.
+
+Every function takes the root of the tree ("/" on a board, a miniature tree in the tests) and the path as
+the board knows it ("/proc/meminfo"), so that reasons name what a person can look at.
+"""
+
+import errno
+import glob
+import os
+import re
+
+# 1 MiB is far beyond any attribute; a file that is longer is not one.
+_LIMIT = 1 << 20
+_WORDS = {errno.ENOENT: "does not exist", errno.ENODEV: "does not exist", errno.EISDIR: "is not a file"}
+
+
+class Unreadable(Exception):
+    """A value that could not be read; the message is the reason, starting with the path.
+
+    `denied` is true where permission is what is missing.
+    """
+
+    def __init__(self, message, denied=False):
+        """Keep the reason and whether permission is what is missing."""
+        super().__init__(message)
+        self.denied = denied
+
+
+def inside(root, path):
+    """Return where `path` lies below `root`."""
+    return os.path.join(root, path.lstrip("/"))
+
+
+def blob(root, path):
+    """Return the bytes of the file `path`; raise Unreadable with the reason."""
+    try:
+        with open(inside(root, path), "rb") as handle:
+            return handle.read(_LIMIT)
+    except OSError as error:
+        why = _WORDS.get(error.errno) or (error.strerror or str(error)).lower()
+        denied = error.errno in (errno.EACCES, errno.EPERM)
+        raise Unreadable("%s: %s" % (path, why) if denied else "%s %s" % (path, why), denied) from error
+
+
+def text(root, path):
+    """Return the file as stripped text, with a device tree's closing NUL removed."""
+    return blob(root, path).decode("utf-8", "replace").strip("\0\n\t ")
+
+
+def strings(root, path):
+    """Return the NUL-separated strings of a device-tree property."""
+    return [part for part in blob(root, path).decode("utf-8", "replace").split("\0") if part]
+
+
+def number(root, path):
+    """Return the integer in a file; what is no integer is Unreadable, never 0."""
+    word = text(root, path)
+    try:
+        return int(word, 0) if word.startswith("0x") else int(word)
+    except ValueError:
+        raise Unreadable("%s holds %r, which is not a number" % (path, word[:40])) from None
+
+
+def exists(root, path):
+    """Tell whether `path` exists below `root`."""
+    return os.path.exists(inside(root, path))
+
+
+def find(root, pattern):
+    """Return the paths that match a glob pattern, numbers in their order (policy4 before policy10)."""
+    prefix = root.rstrip("/")
+    found = glob.glob(glob.escape(prefix) + pattern)
+    return sorted((name[len(prefix) :] for name in found), key=_natural)
+
+
+def _natural(name):
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def cpu_list(words):
+    """Return the ids in a kernel CPU list: "0-2,4" or "0 1 2 4" gives [0, 1, 2, 4]."""
+    ids = []
+    for part in words.replace(",", " ").split():
+        first, _, last = part.partition("-")
+        ids.extend(range(int(first), int(last or first) + 1))
+    return ids
+
+
+def table(root, path):
+    """Return a "key value" or "key: value unit" file (/proc/meminfo, /proc/vmstat) as {key: int}."""
+    rows = {}
+    for line in text(root, path).splitlines():
+        words = line.replace(":", " ").split()
+        if len(words) >= 2 and words[1].lstrip("-").isdigit():
+            rows[words[0]] = int(words[1])
+    return rows

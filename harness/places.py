@@ -1,0 +1,47 @@
+"""Where things lie unless the command says otherwise: beside the checkout, or in the user's own directories."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def checkout() -> Path | None:
+    """Return the checkout this code runs from, None when it was installed somewhere else."""
+    root = Path(__file__).resolve().parents[1]
+    return root if (root / "pyproject.toml").exists() else None
+
+
+def store() -> Path:
+    """Return where results are kept: $BOARDMARK_STORE, results/data of the checkout, or the user's data."""
+    named = os.environ.get("BOARDMARK_STORE")
+    if named:
+        return Path(named)
+    root = checkout()
+    return root / "results" / "data" if root else _user("XDG_DATA_HOME", ".local/share")
+
+
+def cache() -> Path:
+    """Return where artifacts are kept: $BOARDMARK_CACHE, .cache of the checkout, or the user's cache."""
+    named = os.environ.get("BOARDMARK_CACHE")
+    if named:
+        return Path(named)
+    root = checkout()
+    return root / ".cache" / "boardmark" if root else _user("XDG_CACHE_HOME", ".cache")
+
+
+def reports() -> Path:
+    """Return where reports are drawn: reports/out of the checkout, or below the current directory."""
+    root = checkout()
+    return root / "reports" / "out" if root else Path.cwd() / "boardmark-reports"
+
+
+def interpreter(environment: str) -> Path | None:
+    """Return the python of a second environment that `make install-...` created, None where there is none."""
+    root = checkout()
+    python = root / environment / "bin" / "python" if root else None
+    return python if python and python.exists() else None
+
+
+def _user(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable) or Path.home() / default) / "boardmark"

@@ -1,0 +1,103 @@
+"""Points become cases where a runtime answers and an artifact exists; the rest become skips with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+import backends
+from harness.plan.choice import Choice
+from harness.plan.points import Point
+from harness.types import Artifact, Case, Json, Model, Skip, TensorSpec
+
+# What a variant computes in, where the runtime lets itself be told; None leaves it to the runtime.
+PRECISIONS = {"fp32": "f32", "fp16": "f16"}
+
+
+class Runtime(msgspec.Struct, frozen=True, kw_only=True):
+    """A probed runtime: its version under an interpreter, or why it cannot be used."""
+
+    backend: str
+    interpreter: str
+    version: str | None = None
+    reason: str | None = None
+
+
+class Grounds(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known when cases are made: the device, the runtimes, the models and what was built of them.
+
+    `artifacts` is keyed by (model word, variant, format); a str is the reason why there is none.
+    """
+
+    device: str
+    threads: int
+    runtimes: Mapping[str, Runtime]
+    models: Mapping[str, Model]
+    artifacts: Mapping[tuple[str, str, str], Artifact | str]
+
+
+def formats(backend: str, model: Model) -> tuple[str, ...]:
+    """Return the artifact formats `backend` takes for `model`, preferred first.
+
+    A user's own file goes as it is to a backend that reads its format directly.
+    """
+    known = tuple(backends.TABLE[backend]["formats"])
+    own = model.name.rpartition(".")[2] if model.origin == "user" else ""
+    return (own,) if own == "pt2" and own in known else known[:1]
+
+
+def make(point: Point, choice: Choice, grounds: Grounds) -> Case | Skip:
+    """Return the case that measures `point`, or the skip that says why it cannot be measured."""
+    runtime = grounds.runtimes[point.backend]
+    model = grounds.models[point.model]
+    if runtime.version is None:
+        return _skip(point, model, grounds, runtime.reason or "the runtime gave no version")
+    format_name = formats(point.backend, model)[0]
+    artifact = grounds.artifacts[(point.model, point.variant, format_name)]
+    if isinstance(artifact, str):
+        return _skip(point, model, grounds, artifact)
+    inputs = tuple(bound(spec, point.batch) for spec in model.inputs)
+    return Case(
+        device=grounds.device,
+        model=model.name,
+        model_digest=model.digest,
+        variant=point.variant,
+        backend=point.backend,
+        runtime_version=runtime.version,
+        interpreter=runtime.interpreter,
+        scenario=point.scenario,
+        batch=point.batch,
+        threads=grounds.threads,
+        affinity=choice.cores,
+        inputs=inputs,
+        artifact=artifact,
+        options=_options(point, grounds, inputs),
+    )
+
+
+def bound(spec: TensorSpec, batch: int) -> TensorSpec:
+    """Return `spec` for `batch` samples per call; an input that is not batched stays as it is."""
+    if not spec.batched or not spec.shape:
+        return spec
+    return msgspec.structs.replace(spec, shape=(spec.shape[0] * batch, *spec.shape[1:]))
+
+
+def _options(point: Point, grounds: Grounds, inputs: tuple[TensorSpec, ...]) -> Json:
+    return {
+        "threads": grounds.threads,
+        "precision": PRECISIONS.get(point.variant),
+        "shapes": {spec.name: list(spec.shape) for spec in inputs},
+    }
+
+
+def _skip(point: Point, model: Model, grounds: Grounds, reason: str) -> Skip:
+    return Skip(
+        device=grounds.device,
+        model=model.name,
+        variant=point.variant,
+        backend=point.backend,
+        scenario=point.scenario,
+        batch=point.batch,
+        reason=reason,
+    )

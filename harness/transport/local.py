@@ -1,0 +1,114 @@
+"""This machine: the same agent as on a board, as a subprocess of any interpreter here."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import select
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import DeviceError
+from harness.transport.package import cached_agent
+from harness.types import Json
+
+# On top of a request's own time-out: what the supervisor may need to end and bury the child.
+_GRACE_S = 30.0
+
+
+class LocalTransport:
+    """One supervisor on this machine; it sleeps in a read between requests, and so do we."""
+
+    def __init__(self, cache: Path, interpreter: str = sys.executable) -> None:
+        """Start the agent under `interpreter`; DeviceError when that cannot be done."""
+        self._log = tempfile.TemporaryFile()
+        self._ids = itertools.count(1)
+        self._pending = b""
+        try:
+            self._process = subprocess.Popen(
+                [interpreter, str(cached_agent(cache))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise DeviceError(
+                f"cannot start the agent with {interpreter}: {error.strerror}"
+            ) from error
+
+    def identify(self) -> Json:
+        """Return what the agent says this machine is."""
+        identity: Json = self._last({"op": "identify"}, 60.0)["identity"]
+        return identity
+
+    def probe(self, backend: str) -> Json:
+        """Import the runtime in a child; return {"status", "reason", "result": {"version", ...}}."""
+        return self._last({"op": "probe", "backend": backend, "timeout_s": 120}, 120.0)
+
+    def put(self, path: Path) -> str:
+        """Return where `path` is for the agent: here it is where it is."""
+        return str(path)
+
+    def run(self, request: Json) -> Iterator[Json]:
+        """Send one run; yield its events, the last of which is "finished"."""
+        return self._events(request, float(request.get("timeout_s", 300.0)))
+
+    def close(self) -> None:
+        """End the agent and wait for it."""
+        with contextlib.suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._log.close()
+
+    def _last(self, request: Json, timeout_s: float) -> Json:
+        last: Json = {}
+        for last in self._events(request, timeout_s):
+            pass
+        return last
+
+    def _events(self, request: Json, timeout_s: float) -> Iterator[Json]:
+        assert self._process.stdin is not None
+        identifier = next(self._ids)
+        line = json.dumps({**request, "id": identifier}).encode() + b"\n"
+        try:
+            self._process.stdin.write(line)
+        except OSError as error:
+            raise DeviceError(f"the agent is gone{self._last_words()}") from error
+        while True:
+            event: Json = json.loads(self._read_line(timeout_s + _GRACE_S))
+            if event.get("id") != identifier:
+                continue  # the tail of a request that was abandoned
+            yield event
+            if event["event"] == "finished":
+                return
+
+    def _read_line(self, timeout_s: float) -> bytes:
+        assert self._process.stdout is not None
+        while b"\n" not in self._pending:
+            ready, _, _ = select.select([self._process.stdout], [], [], timeout_s)
+            data = self._process.stdout.read(1 << 20) if ready else None
+            if not ready:
+                raise DeviceError(f"the agent did not answer within {timeout_s:.0f} s")
+            if not data:
+                raise DeviceError(f"the agent ended unexpectedly{self._last_words()}")
+            self._pending += data
+        line, _, self._pending = self._pending.partition(b"\n")
+        return line
+
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        lines = self._log.read()[-4096:].decode(errors="replace").strip().splitlines()
+        return f": {lines[-1][:200]}" if lines else ""
