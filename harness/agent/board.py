@@ -11,11 +11,11 @@ _JETPACK = {
     "32.7.5": "4.6.5", "32.7.6": "4.6.6",
 }  # fmt: skip
 _JETPACK_MAJOR = {"32": "4", "34": "5", "35": "5", "36": "6", "38": "7", "39": "7"}
-_VIRTUAL_VENDORS = ("QEMU", "Bochs", "Xen", "VMware, Inc.", "innotek GmbH", "Microsoft Corporation Hyper-V")
+_VIRTUAL_VENDORS = ("QEMU", "Bochs", "Xen", "VMware, Inc.", "innotek GmbH")
 
 
 def board(root):
-    """Return {"dt_model", "compatible", "dmi_vendor", "dmi_product"}; what a board does not have is None."""
+    """Return dt_model, compatible, dmi_vendor and dmi_product; None where there is none."""
     rows = {
         "dt_model": _first(root, "/proc/device-tree/model", "/sys/firmware/devicetree/base/model"),
         "compatible": compatible(root),
@@ -50,7 +50,9 @@ def soc(root):
     """Return the SoC: the part after the comma of the last compatible string ("brcm,bcm2711")."""
     words = compatible(root)
     if not words:
-        raise Unreadable("no device tree (/proc/device-tree/compatible): an x86 machine is known by its cpu_model")
+        raise Unreadable(
+            "no /proc/device-tree/compatible: a machine without one is known by its CPU"
+        )
     return words[-1].rpartition(",")[2]
 
 

@@ -1,7 +1,7 @@
 """What the processor is: cores, clusters, clocks, caches and usable instructions.
 
-Arm kernels print no usable model name (Jetson's says "ARMv8 Processor rev 1 (v8l)"), so the name comes
-from each core's MIDR. Choose kernels and predict gains from `isa`, not from a board's name.
+Arm kernels print no usable model name (a Jetson's says "ARMv8 Processor rev 1 (v8l)"), so the name
+comes from each core's MIDR. Choose kernels and predict gains from `isa`, not from a board's name.
 """
 
 import os
@@ -13,10 +13,11 @@ from harness.agent.tree import Unreadable
 # What inference kernels dispatch on, in the kernels' own spelling, weakest first.
 ISA = (
     "neon", "vfpv4", "asimd", "fphp", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2",
-    "sse4_1", "sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni",
-    "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16",
+    "sse4_1", "sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw",
+    "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16",
 )  # fmt: skip
 _CPU = "/sys/devices/system/cpu"
+_NO_POLICY = {"max_hz": None, "limit_hz": None, "governor": None, "policy": None}
 
 
 def processors(root):
@@ -31,6 +32,11 @@ def processors(root):
     if not found:
         raise Unreadable("/proc/cpuinfo lists no processor")
     return found
+
+
+def count(root):
+    """Return how many cores are online."""
+    return len(processors(root))
 
 
 def features(root):
@@ -49,7 +55,7 @@ def isa(root):
 
 
 def arch(root):
-    """Return the machine's architecture (aarch64, armv7l, x86_64); below another root, by its features."""
+    """Return the architecture (aarch64, armv7l, x86_64); below another root, told by features."""
     if root == "/":
         return os.uname().machine
     have = set(features(root))
@@ -61,9 +67,10 @@ def arch(root):
 
 
 def cores(root):
-    """Return one row per online core: id, core, implementer, part, max_hz, limit_hz, governor, cluster.
+    """Return one row per online core.
 
-    `limit_hz` is what the clock is capped to now; clocks in Hz, None where the kernel does not tell.
+    Keys: id, core (name), implementer, part, max_hz, limit_hz (what the clock is capped to now),
+    governor, cluster. What the kernel does not tell is None.
     """
     policies = _policies(root)
     rows = []
@@ -77,7 +84,7 @@ def cores(root):
             "implementer": implementer,
             "part": part,
         }
-        row.update(policies.get(number, {"max_hz": None, "limit_hz": None, "governor": None, "policy": None}))
+        row.update(policies.get(number, _NO_POLICY))
         rows.append(row)
     _number_clusters(rows)
     return rows
@@ -92,12 +99,12 @@ def _hex(entry, key):
 
 def _policies(root):
     """Return {core id: clocks and governor} from every cpufreq policy."""
-    found = {}
+    found = {}  # type: dict[int, dict[str, object]]
     for path in tree.find(root, _CPU + "/cpufreq/policy[0-9]*"):
         try:
             ids = tree.cpu_list(tree.text(root, path + "/affected_cpus"))
         except (Unreadable, ValueError):
-            continue  # a policy without its cores tells nothing; `governors` reports what is missing
+            continue  # a policy that does not name its cores tells nothing
         row = {
             "max_hz": _hz(root, path + "/cpuinfo_max_freq"),
             "limit_hz": _hz(root, path + "/scaling_max_freq"),
@@ -123,7 +130,7 @@ def _maybe(root, path):
 
 
 def _number_clusters(rows):
-    """Give each row its cluster: cores of one name and clock that share a cpufreq policy, if any is shared."""
+    """Give each row its cluster: one name, one clock, one policy where cores share policies."""
     seen = []
     for row in rows:
         key = (row["core"], row["max_hz"], row.pop("policy"))
@@ -134,10 +141,12 @@ def _number_clusters(rows):
 
 def clusters(root):
     """Return [{"core", "ids", "max_hz"}] in the order of the first core."""
-    groups = {}
+    groups = {}  # type: dict[int, dict[str, object]]
+    ids = {}  # type: dict[int, list[int]]
     for row in cores(root):
-        group = groups.setdefault(row["cluster"], {"core": row["core"], "ids": [], "max_hz": row["max_hz"]})
-        group["ids"].append(row["id"])
+        mine = ids.setdefault(row["cluster"], [])
+        mine.append(row["id"])
+        groups[row["cluster"]] = {"core": row["core"], "ids": mine, "max_hz": row["max_hz"]}
     return [groups[number] for number in sorted(groups)]
 
 
@@ -161,11 +170,11 @@ def caches(root):
             row = {
                 "level": tree.number(root, path + "/level"),
                 "kind": tree.text(root, path + "/type").lower(),
-                "size_bytes": int(size.rstrip("KMG")) << {"K": 10, "M": 20, "G": 30}.get(size[-1:], 0),
+                "size_bytes": int(size.rstrip("KM")) << {"K": 10, "M": 20}.get(size[-1:], 0),
                 "ids": tree.cpu_list(tree.text(root, path + "/shared_cpu_list")),
             }
         except (Unreadable, ValueError):
-            continue  # kernels leave attributes out that the firmware did not tell: that cache is unknown
+            continue  # the kernel leaves out what firmware did not tell: that cache is unknown
         if row not in found:
             found.append(row)
     if not found:

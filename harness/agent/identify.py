@@ -1,8 +1,8 @@
 """What this machine is and what it can tell about itself, as one plain dict.
 
-`identify(root)` asks every question of QUESTIONS. A question that cannot be answered leaves None (or an
-empty list) and its reason in "unknown": never a guess, never a 0. Nothing that names a person or a place is
-read: no host name, serial number or network address.
+`identify(root)` asks every question of QUESTIONS. A question that cannot be answered leaves None
+(or an empty list) and its reason in "unknown": never a guess, never a 0. Nothing that names a
+person or a place is read: no host name, serial number or network address.
 """
 
 import os
@@ -68,56 +68,60 @@ def power(root):
 
 
 def memory(root):
-    """Return whether a process's peak memory can be read (vm_hwm) and reset between phases (clear_refs)."""
-    peak = "VmHWM:" in tree.text(root, "/proc/self/status")
-    return {"vm_hwm": peak, "clear_refs": os.access(tree.inside(root, "/proc/self/clear_refs"), os.W_OK)}
+    """Return whether peak memory can be read (vm_hwm) and reset between phases (clear_refs)."""
+    reset = os.access(tree.inside(root, "/proc/self/clear_refs"), os.W_OK)
+    return {"vm_hwm": "VmHWM:" in tree.text(root, "/proc/self/status"), "clear_refs": reset}
 
 
-# key -> who answers it, and what stands there without an answer
+# key -> who answers it
 QUESTIONS = (
-    ("arch", cpu.arch, None),
-    ("kernel", kernel, None),
-    ("os", board.os_name, None),
-    ("soc", board.soc, None),
-    ("board", board.board, None),
-    ("cpu_model", cpu.model, None),
-    ("cores", cpu.cores, []),
-    ("clusters", cpu.clusters, []),
-    ("offline", cpu.offline, []),
-    ("features", cpu.features, []),
-    ("isa", cpu.isa, []),
-    ("caches", cpu.caches, []),
-    ("governors", cpu.governors, []),
-    ("turbo", cpu.turbo, None),
-    ("smt", cpu.smt, None),
-    ("isolated", cpu.isolated, []),
-    ("hypervisor", board.hypervisor, None),
-    ("ram_bytes", ram_bytes, None),
-    ("available_bytes", available_bytes, None),
-    ("swap_bytes", swap_bytes, None),
-    ("load_1m", load_1m, None),
-    ("l4t", board.l4t, None),
-    ("jetpack", board.jetpack, None),
-    ("thermal_zones", thermal_zones, []),
-    ("power", power, None),
-    ("memory", memory, None),
+    ("arch", cpu.arch),
+    ("kernel", kernel),
+    ("os", board.os_name),
+    ("soc", board.soc),
+    ("board", board.board),
+    ("cpu_model", cpu.model),
+    ("cpu_count", cpu.count),
+    ("cores", cpu.cores),
+    ("clusters", cpu.clusters),
+    ("offline", cpu.offline),
+    ("features", cpu.features),
+    ("isa", cpu.isa),
+    ("caches", cpu.caches),
+    ("governors", cpu.governors),
+    ("turbo", cpu.turbo),
+    ("smt", cpu.smt),
+    ("isolated", cpu.isolated),
+    ("hypervisor", board.hypervisor),
+    ("ram_bytes", ram_bytes),
+    ("available_bytes", available_bytes),
+    ("swap_bytes", swap_bytes),
+    ("load_1m", load_1m),
+    ("l4t", board.l4t),
+    ("jetpack", board.jetpack),
+    ("thermal_zones", thermal_zones),
+    ("power", power),
+    ("memory", memory),
 )
+# Unanswered, these are empty lists.
+LISTS = (
+    "cores", "clusters", "offline", "features", "isa", "caches", "governors", "isolated", "thermal_zones",
+)  # fmt: skip
 
 
 def identify(root="/"):
     """Return the identity of the machine whose /proc, /sys and /etc lie below `root`.
 
-    Keys: those of QUESTIONS, python and python_bits (of the interpreter that runs this), cpu_count (online
-    cores, None where unknown) and unknown ({key: reason}). Units are in the names; the value is JSON-able.
+    Keys: those of QUESTIONS, python and python_bits (of the interpreter that runs this) and unknown
+    ({key: reason}). Units are in the names; the value can be written as JSON.
     """
     facts = {"python": platform.python_version(), "python_bits": struct.calcsize("P") * 8}
     unknown = {}
-    for key, answer, empty in QUESTIONS:
+    for key, answer in QUESTIONS:
         try:
             facts[key] = answer(root)
         except (Unreadable, ValueError) as reason:  # ValueError: a list of cores that is none
-            facts[key] = list(empty) if isinstance(empty, list) else empty
+            facts[key] = [] if key in LISTS else None
             unknown[key] = str(reason)
-    facts["cpu_count"] = len(facts["cores"]) or None
     facts["unknown"] = unknown
     return facts

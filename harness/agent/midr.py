@@ -1,4 +1,4 @@
-"""Names of Arm cores: kernels print only implementer and part of the main id register (MIDR_EL1)."""
+"""Names of Arm cores: kernels print only the numbers of the main id register (MIDR_EL1)."""
 
 # (implementer, part) -> the core's usual name
 CORES = {

@@ -1,7 +1,7 @@
 """Reading /proc and /sys below any root: a value, or the reason why there is none.
 
-Every function takes the root of the tree ("/" on a board, a miniature tree in the tests) and the path as
-the board knows it ("/proc/meminfo"), so that reasons name what a person can look at.
+Every function takes the root of the tree ("/" on a board, a miniature tree in the tests) and the
+path as the board knows it ("/proc/meminfo"), so that reasons name what a person can look at.
 """
 
 import errno
@@ -11,10 +11,14 @@ import re
 
 # 1 MiB is far beyond any attribute; a file that is longer is not one.
 _LIMIT = 1 << 20
-_WORDS = {errno.ENOENT: "does not exist", errno.ENODEV: "does not exist", errno.EISDIR: "is not a file"}
+_WORDS = {
+    errno.ENOENT: " does not exist",
+    errno.ENOTDIR: " does not exist",
+    errno.EISDIR: " is not a file",
+}
 
 
-class Unreadable(Exception):
+class Unreadable(Exception):  # noqa: N818 - it is a reason more than an error
     """A value that could not be read; the message is the reason, starting with the path.
 
     `denied` is true where permission is what is missing.
@@ -37,9 +41,8 @@ def blob(root, path):
         with open(inside(root, path), "rb") as handle:
             return handle.read(_LIMIT)
     except OSError as error:
-        why = _WORDS.get(error.errno) or (error.strerror or str(error)).lower()
-        denied = error.errno in (errno.EACCES, errno.EPERM)
-        raise Unreadable("%s: %s" % (path, why) if denied else "%s %s" % (path, why), denied) from error
+        why = _WORDS.get(error.errno or 0) or ": " + (error.strerror or str(error)).lower()
+        raise Unreadable(path + why, error.errno in (errno.EACCES, errno.EPERM)) from error
 
 
 def text(root, path):
@@ -67,7 +70,7 @@ def exists(root, path):
 
 
 def find(root, pattern):
-    """Return the paths that match a glob pattern, numbers in their order (policy4 before policy10)."""
+    """Return the paths that match a glob pattern; numbers count (policy4 before policy10)."""
     prefix = root.rstrip("/")
     found = glob.glob(glob.escape(prefix) + pattern)
     return sorted((name[len(prefix) :] for name in found), key=_natural)
@@ -79,7 +82,7 @@ def _natural(name):
 
 def cpu_list(words):
     """Return the ids in a kernel CPU list: "0-2,4" or "0 1 2 4" gives [0, 1, 2, 4]."""
-    ids = []
+    ids = []  # type: list[int]
     for part in words.replace(",", " ").split():
         first, _, last = part.partition("-")
         ids.extend(range(int(first), int(last or first) + 1))
@@ -87,7 +90,7 @@ def cpu_list(words):
 
 
 def table(root, path):
-    """Return a "key value" or "key: value unit" file (/proc/meminfo, /proc/vmstat) as {key: int}."""
+    """Return a file of "key value" or "key: value unit" lines (/proc/vmstat) as {key: int}."""
     rows = {}
     for line in text(root, path).splitlines():
         words = line.replace(":", " ").split()
