@@ -105,8 +105,16 @@ QUESTIONS = (
 )
 # Unanswered, these are empty lists.
 LISTS = (
-    "cores", "clusters", "offline", "features", "isa", "caches", "governors", "isolated", "thermal_zones",
-)  # fmt: skip
+    "cores",
+    "clusters",
+    "offline",
+    "features",
+    "isa",
+    "caches",
+    "governors",
+    "isolated",
+    "thermal_zones",
+)
 
 
 def identify(root="/"):

@@ -19,13 +19,11 @@ _INPUTS = ("POM_5V_IN", "VDD_IN")
 # Rails that together are the module, for boards without an input rail.
 _XAVIER = frozenset(("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"))
 _ORIN = frozenset(("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0", "VDDQ_VDD2_1V8AO"))
-_ORIN_NOTE = "sum of four rails; VIN_SYS_5V0 may feed the memory rail, which would then count twice"
-    "sum of four rails; the memory rail may be fed from VIN_SYS_5V0 and would then count twice"
-)
+_ORIN_NOTE = "sum of four rails, of which VIN_SYS_5V0 may contain the memory rail"
 
 
 def find(root):
-    """Return a Sampler over the rails that are the module's total; raise Unreadable with the reason."""
+    """Return a Sampler over the rails that make up the module; raise Unreadable if there is none."""
     rails = _rails(root)
     if not rails:
         raise Unreadable("no INA3221 below /sys/bus/i2c/drivers/ina3221 or ina3221x")
