@@ -1,0 +1,102 @@
+"""The command line: finds the subcommand, runs it, and is the only handler of errors.
+
+Only the chosen subcommand's module is imported, so that `boardmark --help` costs little more than argparse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from harness.errors import BoardmarkError
+
+# The user's word -> what it does, in one line. The module is harness.commands.<word>.
+COMMANDS = {
+    "run": "measure a suite on a device, keep every result, draw the report",
+    "list": "list sessions, suites, devices, models, variants or backends",
+    "show": "print the table of a session",
+    "report": "draw the HTML report of a session",
+    "export": "write a session's cases as csv, json or parquet",
+    "build": "build the variants of a model without measuring them",
+    "doctor": "say what this machine can measure, what not, and what would fix it",
+    "agent": "write the board's side as one file",
+}
+
+_EPILOG = """\
+exit codes: 0 fine, 1 gate failed, 2 wrong request or unusable store, 3 inconclusive,
+            4 a board or runtime failed (results kept)
+
+first steps:
+  boardmark run                       the quantization suite on this machine
+  boardmark run --model my.onnx       your own model
+  boardmark show                      the latest table again
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except BoardmarkError as error:
+        print(f"boardmark: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output left; nobody is there to be told
+        return 0
+    except KeyboardInterrupt:
+        print("boardmark: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    parser = _overview()
+    name = words[0] if words else ""
+    if name not in COMMANDS:
+        return _without_command(parser, words)
+    module = importlib.import_module(f"harness.commands.{name}")
+    chosen = argparse.ArgumentParser(
+        prog=f"boardmark {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.prepare(chosen)
+    code: int = module.run(chosen.parse_args(words[1:]))
+    return code
+
+
+def _overview() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="boardmark",
+        description="Which variant of a model, on which runtime, is the one to ship on a board?",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    commands = parser.add_argument_group("commands (each has its own --help)")
+    for name, summary in COMMANDS.items():
+        commands.add_argument(name, help=summary, nargs="?")
+    parser.usage = "boardmark <command> [options]"
+    return parser
+
+
+def _without_command(parser: argparse.ArgumentParser, words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        parser.print_help()
+        return 0
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"boardmark {version('boardmark')}")
+        return 0
+    from harness.errors import unknown
+
+    raise unknown("command", words[0], COMMANDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""List what is there: sessions (default), suites, devices, models, variants or backends."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+from harness.commands import options
+
+WHAT = ("sessions", "suites", "devices", "models", "variants", "backends")
+
+
+def prepare(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("what", nargs="?", choices=WHAT, default="sessions")
+    parser.add_argument("--json", action="store_true", help="print objects instead of lines")
+    options.add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one line or object each."""
+    rows = _LISTS[args.what](args)
+    if args.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    widths = [max((len(str(row[key])) for row in rows), default=0) for key in (rows or [{}])[0]]
+    for row in rows:
+        cells = (f"{value!s:{width}}" for value, width in zip(row.values(), widths, strict=True))
+        print("  ".join(cells).rstrip())
+    if not rows:
+        print(f"no {args.what} here")
+    return 0
+
+
+def _sessions(args: argparse.Namespace) -> list[dict[str, object]]:
+    from results.query import list_sessions
+    from results.store import Store
+
+    listing = list_sessions(Store.open(args.store))
+    return [
+        {
+            "session": entry.session_id,
+            "created": time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.created_unix_s)),
+            "device": entry.device,
+            "suite": entry.suite,
+            "models": ",".join(entry.models),
+            "cases": f"{entry.cases} cases",
+            "runs": f"{entry.runs} runs",
+            "state": "sealed" if entry.sealed else "unfinished: boardmark run --resume",
+        }
+        for entry in listing.entries
+    ]
+
+
+def _suites(args: argparse.Namespace) -> list[dict[str, object]]:
+    import suites
+
+    return [{"suite": name, "question": suites.load(name).question} for name in suites.names()]
+
+
+def _devices(args: argparse.Namespace) -> list[dict[str, object]]:
+    import devices
+
+    rows: list[dict[str, object]] = [
+        {"device": "local", "title": "this machine, detected", "aliases": ""}
+    ]
+    for name in devices.names():
+        device = devices.load(name)
+        rows.append({"device": name, "title": device.title, "aliases": ",".join(device.aliases)})
+    return rows
+
+
+def _models(args: argparse.Namespace) -> list[dict[str, object]]:
+    from suites.models import zoo
+
+    return [{"model": name, "description": text} for name, text in zoo().items()]
+
+
+def _variants(args: argparse.Namespace) -> list[dict[str, object]]:
+    from suites.variants import VARIANTS
+
+    return [{"variant": name} for name in VARIANTS]
+
+
+def _backends(args: argparse.Namespace) -> list[dict[str, object]]:
+    import backends
+
+    return [
+        {"backend": name, "formats": ",".join(row["formats"]), "install": row["install"]}
+        for name, row in backends.TABLE.items()
+    ]
+
+
+_LISTS = {
+    "sessions": _sessions,
+    "suites": _suites,
+    "devices": _devices,
+    "models": _models,
+    "variants": _variants,
+    "backends": _backends,
+}

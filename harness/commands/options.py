@@ -1,0 +1,105 @@
+"""Options that several subcommands share, and the types that argparse turns their words into."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness import places
+from harness.errors import UsageError
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Declare --store."""
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=places.store(),
+        metavar="DIR",
+        help="where results are kept (default: %(default)s)",
+    )
+
+
+def add_session(parser: argparse.ArgumentParser) -> None:
+    """Declare --store and --session, for everything that reads."""
+    add_store(parser)
+    parser.add_argument(
+        "--session",
+        default="latest",
+        metavar="ID",
+        help="which session: an id, the beginning of one, or latest (the default)",
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that say which model, and what real data there is for it."""
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME|PATH",
+        help="a model of the zoo, a folder with a sentence encoder, hf:org/name, or a .onnx, .tflite, .xml or"
+        " .pt2 file; may be given more than once",
+    )
+    parser.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="INPUT=1x128",
+        help="bind an input's open dimensions; may be given more than once",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="DATA.npz",
+        help="samples for static quantization and for scoring: one array per input, named like it",
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="class indices (.npy, .npz or .csv) of the calibration samples: quality becomes accuracy",
+    )
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a comma-separated list."""
+    found = tuple(word.strip() for word in text.split(",") if word.strip())
+    if not found:
+        raise argparse.ArgumentTypeError("expected names separated by commas")
+    return found
+
+
+def counts(text: str) -> tuple[int, ...]:
+    """Return the positive whole numbers of a comma-separated list."""
+    return tuple(count(word) for word in words(text))
+
+
+def count(text: str) -> int:
+    """Return a positive whole number."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def cores(text: str) -> tuple[int, ...]:
+    """Return the core ids of a list like 0-3,6."""
+    found: list[int] = []
+    for part in words(text):
+        first, dash, last = part.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise argparse.ArgumentTypeError(f"expected core ids like 0-3,6, not {text!r}")
+        found.extend(range(int(first), int(last or first) + 1))
+    return tuple(sorted(set(found)))
+
+
+def interpreters(given: list[str]) -> dict[str, str]:
+    """Return {backend: interpreter} of words like tflite-runtime=/path/to/python."""
+    found = {}
+    for word in given:
+        backend, equals, path = word.partition("=")
+        if not equals or not Path(path).exists():
+            raise UsageError(
+                f"--interpreter {word}: no such interpreter", "write BACKEND=/path/to/python"
+            )
+        found[backend] = str(Path(path).absolute())
+    return found

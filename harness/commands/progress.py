@@ -1,0 +1,75 @@
+"""How a session goes, for people: one moving line on a terminal, plain lines elsewhere; always on stderr."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+
+from harness import units
+from harness.types import Case, Run
+from suites.build import BuildEvent
+
+# Where nobody watches a line move, say something at most this often while all goes well.
+_QUIET_S = 10.0
+
+
+class Progress:
+    """Tells what is built and measured, and how long it will still take."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        """Stay silent when `quiet`, but for failed runs."""
+        self._quiet = quiet
+        self._moving = sys.stderr.isatty() and not quiet
+        self._last_said = 0.0
+
+    def say(self, text: str) -> None:
+        """Print one line that stays."""
+        if not self._quiet:
+            self._clear()
+            print(text, file=sys.stderr, flush=True)
+
+    def built(self, event: BuildEvent) -> None:
+        """Tell of a build step that really ran; skipped ones say why."""
+        what = " ".join(word for word in (event.model, event.variant, event.format) if word)
+        if event.kind == "start":
+            self._move(f"building {what} ({event.done + 1} of {event.total})")
+        elif event.kind == "done":
+            self.say(f"built {what} in {event.seconds:.1f} s")
+        else:
+            self.say(f"{event.kind} {what}: {event.reason}")
+
+    def starts(self, case: Case, done: int, total: int, remaining_s: float | None) -> None:
+        """Tell which run starts and what is left."""
+        left = f", about {_minutes(remaining_s)} left" if remaining_s is not None else ""
+        text = f"run {done + 1} of {total}{left}: {case.label}"
+        if self._moving:
+            self._move(text)
+        elif time.monotonic() - self._last_said > _QUIET_S:
+            self._last_said = time.monotonic()
+            self.say(text)
+
+    def finished(self, case: Case, run: Run) -> None:
+        """Tell of a run that did not work; the others only move the line."""
+        if run.status != "ok":
+            self._clear()
+            print(f"{run.status}: {case.label}: {run.reason}", file=sys.stderr, flush=True)
+        elif self._moving:
+            middle = statistics.median(run.samples_ns) / 1e9 if run.samples_ns else None
+            self._move(f"{case.label}: {units.show(middle, 's')}")
+
+    def ends(self) -> None:
+        """Leave the terminal with a clean line."""
+        self._clear()
+
+    def _move(self, text: str) -> None:
+        if self._moving:
+            print(f"\r\033[K{text[:118]}", end="", file=sys.stderr, flush=True)
+
+    def _clear(self) -> None:
+        if self._moving:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,229 @@
+"""Measure a suite on a device: build the variants, run every case in interleaved blocks, keep every result.
+
+Without options: the quantization suite on this machine. Every finished run is on disk before the next one
+starts; Ctrl-C keeps what is finished, and `boardmark run --resume` goes on with the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from harness import places, units
+from harness.commands import options
+from harness.commands.outcome import conclude
+from harness.commands.progress import Progress
+from harness.errors import DeviceError, UsageError
+from harness.plan.choice import Choice
+from harness.session import prepare as preparing
+from harness.session.boards import Board
+from harness.session.driver import Driver
+from harness.session.scoring import Scorer
+from harness.transport.interpreters import Interpreters
+from harness.transport.local import LocalTransport
+from results.journal import Journal
+from results.store import Store, new_session_id
+from suites.models import ModelOptions, parse_shape
+
+
+def prepare(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("--suite", default="quantization", help="what to compare (default: %(default)s)")
+    add("--device", default="local", help="the board this is, or local (default): detected")
+    options.add_model(parser)
+    add("--variants", type=options.words, metavar="A,B", help="only these quantization levels")
+    add("--backends", type=options.words, metavar="A,B", help="only these runtimes")
+    add("--batch", type=options.counts, metavar="1,8", help="batch sizes; 1 is single-stream")
+    add("--threads", type=options.count, help="threads of the runtime (default: one per core)")
+    add("--cores", type=options.cores, metavar="0-3", help="pin the runs to these cores")
+    add("--blocks", type=options.count, help="runs per case (default: 5)")
+    add("--budget", type=units.parse_duration_s, metavar="20s|3m", help="time for all measuring")
+    add("--precision", type=units.parse_fraction, metavar="1%%",
+        help="wanted half-width of a latency interval (default: 5%%)")  # fmt: skip
+    add("--seed", type=int, default=0, help="of inputs and order (default: 0)")
+    add("--interpreter", action="append", default=[], metavar="BACKEND=PYTHON",
+        help="run a backend under another python")  # fmt: skip
+    add(
+        "--resume", nargs="?", const="latest", metavar="ID", help="go on with an unfinished session"
+    )
+    add("--dry-run", action="store_true", help="only list what would be measured")
+    add("--json", action="store_true", help="print the cases as JSON instead of the table")
+    add("--no-report", action="store_true", help="do not draw the HTML report")
+    add("--open", action="store_true", help="open the report in the browser")
+    options.add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the session out and return its exit code."""
+    progress = Progress()
+    if args.resume:
+        return _resume(args, progress)
+    request = _request(args)
+    with _board(args) as board:
+        found = preparing.outline(request, board)
+        if args.dry_run:
+            return _list(found)
+        store = Store.create(args.store)
+        ready = preparing.prepare(request, found, new_session_id(), progress.built)
+        if not ready.plan.cases:
+            _explain_nothing(ready)
+        with store.start(ready.plan) as journal:
+            return _drive(args, board, store, journal, ready, progress)
+
+
+def _drive(
+    args: argparse.Namespace,
+    board: Board,
+    store: Store,
+    journal: Journal,
+    ready: preparing.Prepared,
+    progress: Progress,
+) -> int:
+    plan = ready.plan
+    total = sum(len(block) for block in plan.order)
+    progress.say(
+        f"session {plan.session_id}: {len(plan.cases)} cases, {total} runs on {plan.device}"
+    )
+    try:
+        with Scorer(plan.cases, ready.sources, ready.evaluations) as scorer:
+            Driver(plan, board, journal, scorer).run(progress)
+    except KeyboardInterrupt:
+        progress.ends()
+        print(
+            f"interrupted: {len(journal.runs)} of {total} runs are kept;"
+            f" go on with: boardmark run --resume {plan.session_id} --store {args.store}",
+            file=sys.stderr,
+        )
+        return 130
+    progress.ends()
+    journal.close()
+    store.seal(plan.session_id)
+    return conclude(args, store, plan.session_id)
+
+
+def _resume(args: argparse.Namespace, progress: Progress) -> int:
+    store = Store.open(args.store)
+    live = store.live()
+    if not live:
+        raise UsageError(
+            "there is no unfinished session to resume", "boardmark list sessions shows all"
+        )
+    session_id = live[-1] if args.resume == "latest" else store.resolve(args.resume)
+    with store.resume(session_id) as journal:
+        plan = journal.plan
+        before = _parse(plan.command)
+        request = _request(before)
+        with _board(before) as board:
+            found = preparing.outline(request, board)
+            ready = preparing.prepare(request, found, session_id, progress.built)
+            _check_same(plan.cases, ready.plan.cases)
+            ready = preparing.Prepared(
+                plan=plan, sources=ready.sources, evaluations=ready.evaluations
+            )
+            progress.say(f"resuming {session_id}: {len(journal.runs)} runs are there")
+            return _drive(args, board, store, journal, ready, progress)
+
+
+def _check_same(planned: tuple[object, ...], now: tuple[object, ...]) -> None:
+    keys = {case.key for case in planned}  # type: ignore[attr-defined]
+    gone = keys - {case.key for case in now}  # type: ignore[attr-defined]
+    if gone:
+        raise UsageError(
+            f"{len(gone)} of {len(keys)} cases are not what they were: a model, runtime or toolchain changed",
+            "start a new session; the unfinished one can still be read",
+        )
+
+
+def _parse(command: tuple[str, ...]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    prepare(parser)
+    return parser.parse_args(list(command[1:]))
+
+
+def _board(args: argparse.Namespace) -> Board:
+    cache = places.cache()
+    find = Interpreters(options.interpreters(args.interpreter))
+    return Board(lambda python: LocalTransport(cache, python), find)
+
+
+def _request(args: argparse.Namespace) -> preparing.Request:
+    if args.model and len(args.model) > 1 and (args.shape or args.calibration or args.labels):
+        raise UsageError(
+            "--shape, --calibration and --labels belong to one model", "give one --model"
+        )
+    choice = Choice(
+        suite=args.suite,
+        device=args.device,
+        models=tuple(_absolute(word) for word in args.model) if args.model else None,
+        variants=args.variants,
+        backends=args.backends,
+        batches=args.batch,
+        threads=args.threads,
+        cores=args.cores,
+        blocks=args.blocks,
+        budget_s=args.budget,
+        precision=args.precision,
+        seed=args.seed,
+    )
+    given = ModelOptions(
+        shapes=dict(parse_shape(text) for text in args.shape),
+        calibration=args.calibration.absolute() if args.calibration else None,
+        labels=args.labels.absolute() if args.labels else None,
+        seed=args.seed,
+    )
+    return preparing.Request(
+        choice=choice,
+        options=given,
+        cache=places.cache(),
+        command=_command(args),
+        harness_version=version("boardmark"),
+    )
+
+
+def _absolute(word: str) -> str:
+    """Return a path as it is from anywhere, so that a session can be resumed from anywhere."""
+    return str(Path(word).absolute()) if Path(word).exists() else word
+
+
+def _command(args: argparse.Namespace) -> tuple[str, ...]:
+    """Return the words that would ask for the same session again, from any directory."""
+    words = ["run", "--suite", args.suite, "--device", args.device, "--seed", str(args.seed)]
+    for name in ("variants", "backends", "batch", "cores"):
+        value = getattr(args, name)
+        words += [f"--{name}", ",".join(map(str, value))] if value else []
+    for name in ("threads", "blocks", "budget", "precision"):
+        value = getattr(args, name)
+        words += [f"--{name}", str(value)] if value is not None else []
+    for name in ("calibration", "labels"):
+        value = getattr(args, name)
+        words += [f"--{name}", str(value.absolute())] if value else []
+    for name in ("model", "shape", "interpreter"):
+        for value in getattr(args, name) or ():
+            words += [f"--{name}", _absolute(value) if name == "model" else value]
+    return tuple(words)
+
+
+def _list(found: preparing.Outline) -> int:
+    """Print what would be measured, without building or measuring anything."""
+    runs = sum(point.blocks for point in found.points)
+    for point in found.points:
+        runtime = found.runtimes[point.backend]
+        state = runtime.version or f"skipped: {runtime.reason}"
+        print(
+            f"{point.model}  {point.variant:13} {point.backend:15} {point.scenario:13}"
+            f" batch {point.batch:<3} x{point.blocks}  {state}"
+        )
+    print(
+        f"{len(found.points)} cases, {runs} runs on {found.device}; nothing was built or measured"
+    )
+    return 0
+
+
+def _explain_nothing(ready: preparing.Prepared) -> None:
+    reasons = dict.fromkeys(
+        f"{skip.variant} on {skip.backend}: {skip.reason}" for skip in ready.plan.skipped
+    )
+    raise DeviceError("nothing can be measured here: " + "; ".join(list(reasons)[:4]))

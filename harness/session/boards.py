@@ -1,0 +1,94 @@
+"""The agents of one device: one transport per interpreter, started when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import backends
+from harness.plan.cases import Runtime
+from harness.types import Json
+
+
+class Transport(Protocol):
+    """What the session needs of a way to a board."""
+
+    def identify(self) -> Json:
+        """Return what the agent says the board is."""
+
+    def probe(self, backend: str) -> Json:
+        """Import a runtime in a child and return how that went."""
+
+    def put(self, path: Path) -> str:
+        """Bring a file to the board; return where it is there."""
+
+    def run(self, request: Json) -> Iterator[Json]:
+        """Send one run; yield its events."""
+
+    def close(self) -> None:
+        """End the agent."""
+
+
+class Board:
+    """One device during one command: where its interpreters are and the agents under them."""
+
+    def __init__(
+        self,
+        connect: Callable[[str], Transport],
+        interpreters: Callable[[str], str],
+    ) -> None:
+        """Take `connect(interpreter)` and `interpreters(backend)`; nothing is started yet."""
+        self._connect = connect
+        self._interpreters = interpreters
+        self._open: dict[str, Transport] = {}
+
+    def __enter__(self) -> Board:
+        """Return the board itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End every agent that was started."""
+        for transport in self._open.values():
+            transport.close()
+        self._open.clear()
+
+    def under(self, interpreter: str) -> Transport:
+        """Return the agent under `interpreter`, starting it if need be."""
+        if interpreter not in self._open:
+            self._open[interpreter] = self._connect(interpreter)
+        return self._open[interpreter]
+
+    def restart(self, interpreter: str) -> None:
+        """Forget an agent that is gone; the next use starts another."""
+        transport = self._open.pop(interpreter, None)
+        if transport:
+            transport.close()
+
+    def identify(self) -> Json:
+        """Return what the device is, as its first agent sees it."""
+        return self.under(self._interpreters("null")).identify()
+
+    def runtimes(self, names: Iterable[str]) -> dict[str, Runtime]:
+        """Probe each backend in a process of its own; a dead import is a reason, not an end."""
+        return {name: self._probe(name) for name in dict.fromkeys(names)}
+
+    def _probe(self, name: str) -> Runtime:
+        interpreter = self._interpreters(name)
+        answer = self.under(interpreter).probe(name)
+        if answer["status"] == "ok":
+            version = str(answer["result"]["version"])
+            return Runtime(backend=name, interpreter=interpreter, version=version)
+        reason = answer["reason"]
+        if answer["status"] == "crashed":
+            reason = f"importing the runtime {reason}"
+        install = backends.TABLE[name]["install"]
+        if install and install not in reason:
+            reason = f"{reason}; reinstall it: {install}"
+        return Runtime(backend=name, interpreter=interpreter, reason=reason)

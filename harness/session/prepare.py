@@ -1,0 +1,179 @@
+"""From what the user asked for to a plan: device, runtimes, artifacts, cases, order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+import devices
+import suites
+from harness.errors import UsageError
+from harness.plan import cases as planning
+from harness.plan import order, sampling
+from harness.plan.choice import Choice
+from harness.plan.points import Point, expand
+from harness.session.boards import Board
+from harness.types import Artifact, Case, Json, Model, SessionPlan, Skip
+from suites import build
+from suites.models import ModelOptions, Source
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a `run` command says: the choice, the models' data, where to build, its own words."""
+
+    choice: Choice
+    options: ModelOptions
+    cache: Path
+    command: tuple[str, ...]
+    harness_version: str
+
+
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known before anything is built: enough for a dry run."""
+
+    suite: suites.Suite
+    device: str
+    identity: Json
+    points: tuple[Point, ...]
+    runtimes: dict[str, planning.Runtime]
+    sources: dict[str, Source]
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan and what scoring needs beside it, by model name."""
+
+    plan: SessionPlan
+    sources: dict[str, Source]
+    evaluations: dict[str, Path | None]
+
+
+def outline(request: Request, board: Board) -> Outline:
+    """Look everything up and probe the runtimes; UsageError for anything unknown or impossible."""
+    choice = request.choice
+    suite = suites.load(choice.suite)
+    points = expand(suite, choice)
+    identity = board.identify()
+    device = devices.resolve(choice.device, identity).name
+    _check_cores(choice, identity)
+    words = tuple(dict.fromkeys(point.model for point in points))
+    found = {word: build.source(word, request.options, request.cache) for word in words}
+    _check_names(found)
+    return Outline(
+        suite=suite,
+        device=device,
+        identity=identity,
+        points=points,
+        runtimes=board.runtimes(point.backend for point in points),
+        sources=found,
+    )
+
+
+def prepare(
+    request: Request,
+    found: Outline,
+    session_id: str,
+    on_event: Callable[[build.BuildEvent], None],
+) -> Prepared:
+    """Build what is missing and return the plan."""
+    built = _build(request, found, on_event)
+    models = {word: result.model for word, result in built.items()}
+    grounds = planning.Grounds(
+        device=found.device,
+        threads=request.choice.threads or default_threads(request.choice, found.identity),
+        runtimes=found.runtimes,
+        models=models,
+        artifacts=_artifacts(built),
+    )
+    made = [(point, planning.make(point, request.choice, grounds)) for point in found.points]
+    return Prepared(
+        plan=_plan(request, found, session_id, made, tuple(models.values())),
+        sources={models[word].name: source for word, source in found.sources.items()},
+        evaluations={result.model.name: result.evaluation for result in built.values()},
+    )
+
+
+def default_threads(choice: Choice, identity: Json) -> int:
+    """Return one thread per core that may be used."""
+    return len(choice.cores) if choice.cores else max(1, int(identity.get("cpu_count") or 1))
+
+
+def _check_cores(choice: Choice, identity: Json) -> None:
+    count = identity.get("cpu_count")
+    wrong = [core for core in choice.cores or () if count and core >= count]
+    if wrong:
+        raise UsageError(f"no core {wrong[0]} here: there are {count}", f"use 0-{count - 1}")
+
+
+def _check_names(sources: dict[str, Source]) -> None:
+    taken: dict[str, str] = {}
+    for word, source in sources.items():
+        other = taken.setdefault(source.model.name, word)
+        if other != word:
+            raise UsageError(
+                f"{other!r} and {word!r} would both be called {source.model.name!r}",
+                "rename one of the files",
+            )
+
+
+def _build(
+    request: Request, found: Outline, on_event: Callable[[build.BuildEvent], None]
+) -> dict[str, build.BuildResult]:
+    wanted = [
+        build.Wanted(source=source, variants=variants, formats=formats)
+        for word, source in found.sources.items()
+        for variants, formats in [_needed(word, source.model, found)]
+    ]
+    results = build.build_all(wanted, request.cache, on_event)
+    return dict(zip(found.sources, results, strict=True))
+
+
+def _needed(word: str, model: Model, found: Outline) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the variants and formats that usable runtimes will ask for."""
+    usable = [
+        point
+        for point in found.points
+        if point.model == word and found.runtimes[point.backend].version is not None
+    ]
+    variants = dict.fromkeys(point.variant for point in usable)
+    formats = dict.fromkeys(planning.formats(point.backend, model)[0] for point in usable)
+    return tuple(variants), tuple(formats)
+
+
+def _artifacts(
+    built: dict[str, build.BuildResult],
+) -> dict[tuple[str, str, str], Artifact | str]:
+    return {
+        (word, variant, format_name): artifact
+        for word, result in built.items()
+        for (variant, format_name), artifact in result.artifacts.items()
+    }
+
+
+def _plan(
+    request: Request,
+    found: Outline,
+    session_id: str,
+    made: list[tuple[Point, Case | Skip]],
+    models: tuple[Model, ...],
+) -> SessionPlan:
+    repeats = {case.key: point.blocks for point, case in made if isinstance(case, Case)}
+    driven = sampling.of(found.suite.sampling, request.choice, sum(repeats.values()))
+    return SessionPlan(
+        session_id=session_id,
+        created_unix_s=time.time(),
+        command=request.command,
+        suite=found.suite.name,
+        device=found.device,
+        seed=request.choice.seed,
+        blocks=max(repeats.values(), default=0),
+        cases=tuple(case for _, case in made if isinstance(case, Case)),
+        skipped=tuple(skip for _, skip in made if isinstance(skip, Skip)),
+        order=order.blocks(repeats, request.choice.seed),
+        sampling=driven,
+        models=models,
+        environment=found.identity,
+        harness_version=request.harness_version,
+    )

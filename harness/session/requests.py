@@ -1,0 +1,30 @@
+"""A case becomes the request that the agent understands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness.session.boards import Transport
+from harness.types import Case, Json, SessionPlan
+
+
+def of(case: Case, plan: SessionPlan, transport: Transport) -> Json:
+    """Return the run request for `case`; its artifact is put where the agent can read it."""
+    path = transport.put(Path(case.artifact.path))
+    for beside in case.artifact.files:
+        transport.put(Path(beside))
+    return {
+        "op": "run",
+        "backend": case.backend,
+        "artifact": path,
+        "options": case.options,
+        "affinity": list(case.affinity) if case.affinity else None,
+        "inputs": msgspec.to_builtins(case.inputs),
+        "seed": plan.seed,
+        "batch": case.batch,
+        "sampling": plan.sampling["run"],
+        "energy_s": plan.sampling["energy_s"],
+        "timeout_s": plan.sampling["timeout_s"],
+    }
