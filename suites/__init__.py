@@ -45,22 +45,17 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one run is driven and how many blocks there are, unless the command says otherwise.
 
-    A run warms up for at least `warmup_calls` calls and `warmup_s` seconds. Timing ends at
-    `max_samples`, when `budget_s` is used up (but never below `min_samples`), or after `min_s` as
-    soon as the 95 % interval of the run's median lies within the fraction `precision` of it (None:
-    never early). `energy_s` is how long the calls are repeated for the power sensor, where there is
-    one; `timeout_s` bounds the whole run.
+    A run warms up for at least `warmup_runs` calls and `warmup_s` seconds, then samples for `sample_s`
+    seconds: never fewer than `min_samples` calls, never more than `max_samples`. `timeout_s` bounds
+    the whole run.
     """
 
     blocks: int = 5
-    warmup_calls: int = 5
+    warmup_runs: int = 5
     warmup_s: float = 0.3
+    sample_s: float = 1.0
     min_samples: int = 20
     max_samples: int = 5000
-    min_s: float = 0.3
-    budget_s: float = 1.0
-    precision: float | None = 0.01
-    energy_s: float = 1.0
     timeout_s: float = 120.0
 
 
