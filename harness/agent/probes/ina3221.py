@@ -23,7 +23,7 @@ _ORIN_NOTE = "sum of four rails, of which VIN_SYS_5V0 may contain the memory rai
 
 
 def find(root):
-    """Return a Sampler over the rails that make up the module; raise Unreadable if there is none."""
+    """Return a Sampler over the rails that make up the module; raise Unreadable without one."""
     rails = _rails(root)
     if not rails:
         raise Unreadable("no INA3221 below /sys/bus/i2c/drivers/ina3221 or ina3221x")
