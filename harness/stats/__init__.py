@@ -1,1 +1,1 @@
-"""Pure functions of measured numbers: samples to summary, two series to comparison; warnings are values."""
+"""Pure functions: samples to a summary, two series to a comparison; warnings are values."""

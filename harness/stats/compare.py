@@ -1,4 +1,4 @@
-"""Two series measured in the same blocks to one ratio: what drifts between blocks cancels inside them."""
+"""Two series of the same blocks to one ratio: what drifts between blocks cancels in them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from harness.stats.summary import across_runs
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A ratio with the interval that holds the true one with probability `confidence`, from `n` blocks.
+    """A ratio, and the interval that holds the true one with probability `confidence`.
 
-    What the blocks cannot give is None and a sentence in `warnings` says what is missing.
+    `n` counts blocks. What they cannot give is None and a sentence in `warnings` says what is
+    missing.
     """
 
     ratio: float | None
@@ -26,10 +27,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 def paired_ratio(
     base: Mapping[int, float], other: Mapping[int, float], confidence: float = 0.95
 ) -> Comparison:
-    """Return other / base: geometric mean of the ratios per block, Student's t interval on their logarithms.
+    """Return other / base: geometric mean of the ratios per block, t interval on logarithms.
 
-    Both map a block's number to one positive value, the median of a process run. Blocks that only one side
-    has are left out and counted in a warning. For times, swap the two to read a speed-up.
+    Both map a block's number to one positive value, the median of a process run. Blocks that only
+    one side has are left out and counted in a warning. For times, swap the two to read a speed-up.
     """
     shared = sorted(base.keys() & other.keys())
     alone = len(base.keys() ^ other.keys())

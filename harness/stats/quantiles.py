@@ -1,8 +1,8 @@
-"""Quantiles by nearest rank, and what n independent values can say about one without a distribution.
+"""Quantiles by nearest rank, and what n independent values say about one of them.
 
-For n independent values and B ~ Binomial(n, q), the interval [x_(l), x_(u)] holds the q-quantile with at
-least the wanted confidence where l = max{k: P(B <= k-1) <= a/2} and u = min{k: P(B >= k) <= a/2},
-a = 1 - confidence (David and Nagaraja, Order Statistics, 3rd edition, section 7.1).
+For n independent values and B ~ Binomial(n, q), the interval [x_(l), x_(u)] holds the q-quantile
+with at least the wanted confidence where l = max{k: P(B <= k-1) <= a/2} and u = min{k: P(B >= k) <=
+a/2}, a = 1 - confidence (David and Nagaraja, Order Statistics, 3rd edition, section 7.1).
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def nearest_rank(ordered: Sequence[Number], q: float) -> Number:
 def interval_ranks(n: int, q: float, confidence: float = 0.95) -> tuple[int, int] | None:
     """Return the ranks (l, u), counted from 1, that enclose the q-quantile of n independent values.
 
-    None where n is too small for a finite interval on both sides; `least_samples` says how many it takes.
+    None where n is too small for a finite interval on both sides; `least_samples` says how many it
+    takes.
     """
     if n < 1 or not 0 < q < 1 or not 0 < confidence < 1:
         raise ValueError(f"no interval for n={n}, q={q}, confidence={confidence}")
@@ -39,7 +40,7 @@ def interval_ranks(n: int, q: float, confidence: float = 0.95) -> tuple[int, int
 
 
 def least_samples(q: float, confidence: float = 0.95) -> int:
-    """Return the smallest n for which `interval_ranks` is finite: 6 for the median, 368 for p99 at 95 %."""
+    """Return the smallest n with finite `interval_ranks`: 6 for p50, 368 for p99 at 95 %."""
     tail = (1 - confidence) / 2
     n = max(1, math.ceil(math.log(tail) / math.log(max(q, 1 - q))) - 1)
     while interval_ranks(n, q, confidence) is None:
@@ -48,7 +49,7 @@ def least_samples(q: float, confidence: float = 0.95) -> int:
 
 
 def _ranks_below(n: int, q: float, tail: float) -> int:
-    """Return max{k: P(B <= k-1) <= tail} for B ~ Binomial(n, q); 0 where even P(B = 0) exceeds it."""
+    """Return max{k: P(B <= k-1) <= tail} for B ~ Binomial(n, q), 0 if P(B = 0) exceeds it."""
     spread = math.sqrt(n * q * (1 - q))
     # Bernstein: what lies further out than this weighs less than 1e-16 and cannot move a rank
     first = max(0, math.floor(n * q - 9 * spread - 40))

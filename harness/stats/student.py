@@ -12,10 +12,11 @@ _MOST_TERMS = 20_000
 
 @lru_cache(maxsize=1024)
 def t_quantile(p: float, df: float) -> float:
-    """Return the value that Student's t with `df` > 0 degrees of freedom stays below with probability `p`.
+    """Return the value that Student's t with `df` > 0 stays below with probability `p`.
 
-    The upper tail P(T > t) = I_x(df/2, 1/2) / 2 with x = df / (df + t^2) (Abramowitz and Stegun 26.7.1) is
-    inverted by bisection on ln t, so small and large t are equally accurate: relative error below 1e-9.
+    The upper tail P(T > t) = I_x(df/2, 1/2) / 2 with x = df / (df + t^2) (Abramowitz and Stegun
+    26.7.1) is inverted by bisection on ln t, so small and large t are equally accurate: relative
+    error below 1e-9.
     """
     if not 0 < p < 1 or not df > 0:
         raise ValueError(f"no t quantile at p={p}, df={df}")
@@ -44,7 +45,7 @@ def _upper_tail(t: float, df: float) -> float:
 
 
 def _incomplete_beta(x: float, complement: float, a: float, b: float) -> float:
-    """Return the regularised incomplete beta function I_x(a, b); `complement` is 1 - x without cancellation."""
+    """Return the regularised incomplete beta function I_x(a, b); `complement` is 1 - x."""
     if complement <= 0:
         return 1.0
     log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
@@ -55,7 +56,7 @@ def _incomplete_beta(x: float, complement: float, a: float, b: float) -> float:
 
 
 def _continued_fraction(x: float, a: float, b: float) -> float:
-    """Return the continued fraction of Abramowitz and Stegun 26.5.8 by the modified Lentz method."""
+    """Return the continued fraction of Abramowitz and Stegun 26.5.8 (modified Lentz)."""
     c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
     value = d
     for m in range(1, _MOST_TERMS):

@@ -1,4 +1,4 @@
-"""Many numbers to one with its interval. The process run is the unit of replication, never the iteration."""
+"""Many numbers to one with its interval; the unit of replication is the process run."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LEAST_RUNS = 5
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A value with the interval that holds the true one with probability `confidence`.
 
-    `n` counts what was averaged: runs, or the samples of one run. What the data cannot give is None and
-    a sentence in `warnings` names the number that is missing and the next step.
+    `n` counts what was averaged: runs, or the samples of one run. What the data cannot give is None
+    and a sentence in `warnings` names the number that is missing and the next step.
     """
 
     center: float | None
@@ -30,17 +30,17 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def relative_half_width(self) -> float | None:
-        """Return the larger distance from the center to an end of the interval, as a fraction of the center."""
+        """Return the larger distance from center to an end, as a fraction of the center."""
         if not self.center or self.lo is None or self.hi is None:
             return None
         return max(self.hi - self.center, self.center - self.lo) / abs(self.center)
 
 
 def across_runs(values: Iterable[float], confidence: float = 0.95) -> Summary:
-    """Summarise one positive number per process run: geometric mean, Student's t interval on the logarithms.
+    """Summarise one positive number per run: geometric mean, Student's t interval on logarithms.
 
-    Logarithms make the interval of a time and of its inverse (throughput) the same statement, and slow-downs
-    multiply. Needs two runs for an interval; fewer than five are warned about.
+    Logarithms make the interval of a time and of its inverse (throughput) the same statement, and
+    slow-downs multiply. Needs two runs for an interval; fewer than five are warned about.
     """
     numbers = [float(value) for value in values]
     if not numbers:
@@ -61,10 +61,10 @@ def across_runs(values: Iterable[float], confidence: float = 0.95) -> Summary:
 
 
 def within_run(samples: Iterable[float], q: float = 0.5, confidence: float = 0.95) -> Summary:
-    """Summarise the q-quantile of one run's samples by order statistics: the fallback where there is one run.
+    """Summarise the q-quantile of one run by order statistics: the fallback without others.
 
-    It says how well this process knows its own quantile; another process may differ by more, and the
-    interval assumes independent samples. Both are stated in the warning.
+    It says how well this process knows its own quantile; another process may differ by more, and
+    the interval assumes independent samples. Both are stated in the warning.
     """
     ordered = sorted(samples)
     if not ordered:
@@ -85,9 +85,10 @@ def within_run(samples: Iterable[float], q: float = 0.5, confidence: float = 0.9
 def pooled(
     samples_by_run: Iterable[Sequence[float]], q: float, confidence: float = 0.95
 ) -> Summary:
-    """Return the q-quantile over the samples of all runs by nearest rank, or None where they are too few.
+    """Return the q-quantile of all runs' samples by nearest rank, None where too few.
 
-    There is no interval: samples of one process are not independent, and one from them would be too narrow.
+    There is no interval: samples of one process are not independent, and one from them would be too
+    narrow.
     """
     ordered = sorted(value for samples in samples_by_run for value in samples)
     least = least_samples(q, confidence)
@@ -117,7 +118,7 @@ def _standard_error(values: Sequence[float]) -> float:
 
 
 def _exp(exponent: float) -> float:
-    """Return e to the exponent, infinite where a float ends: two runs that disagree know no upper bound."""
+    """Return e to the exponent, infinite where floats end: two runs may know no upper bound."""
     return math.exp(exponent) if exponent < 709 else math.inf
 
 

@@ -1,0 +1,84 @@
+"""Rows of cases to files that other programs read: CSV, JSON, parquet, in base units."""
+
+from __future__ import annotations
+
+import csv
+import io
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.types import Json
+from results.durable import translated
+from results.row import CaseRow
+
+COLUMNS = CaseRow.__struct_fields__
+
+# a spreadsheet takes a cell that begins like this for a formula and runs it
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_json(rows: Sequence[CaseRow]) -> str:
+    """Return a JSON array with one object per case; what is unknown or not finite is null."""
+    return msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n"
+
+
+def to_csv(rows: Iterable[CaseRow]) -> str:
+    """Return RFC 4180 text: unknown is empty, notes are joined by "; ", evidence is JSON.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([_cell(getattr(row, name)) for name in COLUMNS])
+    return out.getvalue()
+
+
+def write_parquet(rows: Iterable[CaseRow], path: Path) -> None:
+    """Write one parquet row per case to `path`, replacing it; evidence is JSON text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pylist([_record(row) for row in rows], schema=_arrow_schema())
+    with translated("write", path), path.open("wb") as file:
+        pq.write_table(table, file, compression="zstd")
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a cell of a text file."""
+    if isinstance(value, dict):
+        return msgspec.json.encode(value).decode() if value else ""
+    if isinstance(value, tuple):
+        value = "; ".join(value)
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _record(row: CaseRow) -> Json:
+    """Return a row as a dict that fits the parquet columns."""
+    record: Json = msgspec.to_builtins(row)
+    record["evidence"] = msgspec.json.encode(row.evidence).decode() if row.evidence else None
+    return record
+
+
+def _arrow_schema() -> Any:
+    """Return the parquet columns that belong to the fields of a row."""
+    import pyarrow as pa
+
+    columns = {int: pa.int64(), float: pa.float64(), tuple: pa.list_(pa.string())}
+    kinds = {name: _kind(hint) for name, hint in typing.get_type_hints(CaseRow).items()}
+    return pa.schema([(name, columns.get(kinds[name], pa.string())) for name in COLUMNS])
+
+
+def _kind(hint: Any) -> Any:
+    """Return the plain type behind a field's annotation: float for `float | None`."""
+    if isinstance(hint, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    return typing.get_origin(hint) or hint

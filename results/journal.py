@@ -1,0 +1,289 @@
+"""The journal of a live session: one self-checking line per finished run, on the disk at once.
+
+A line is {"v": 1, "sha256": digest of rec, "len": bytes of rec, "rec": {"kind": ..., "body": ...}}.
+The first record is the plan, then come runs and notes. A record is appended with a single write and
+synced, so that a crash can only tear the last line, which was never acknowledged and is cut when
+the journal is opened again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from harness.errors import StoreError
+from harness.types import Run, SessionPlan
+from results.durable import RESUME, sync_directory, translated, write_all
+from results.lock import lock
+
+JOURNAL = "journal.ndjson"
+VERSION = 1
+_LARGEST_NS = 2**63 - 1
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """What a journal holds; its last good record ends at `end_bytes`, `torn_bytes` follow.
+
+    `damaged` names each unreadable line before that end; it is empty unless reading was asked to
+    salvage.
+    """
+
+    plan: SessionPlan | None
+    runs: tuple[Run, ...]
+    notes: tuple[str, ...]
+    end_bytes: int
+    torn_bytes: int
+    damaged: tuple[str, ...] = ()
+
+
+class _Line(msgspec.Struct):
+    """One line as it lies in the file; `rec` stays raw, because the digest is over its bytes."""
+
+    v: int
+    sha256: str
+    len: int
+    rec: msgspec.Raw
+
+
+class _Record(msgspec.Struct):
+    """What a line carries; a kind that only a newer version knows is passed over."""
+
+    kind: str
+    body: msgspec.Raw
+
+
+class _DamageError(Exception):
+    """A line that is not the record it was; the message says what is wrong with it."""
+
+
+def read(path: Path, salvage: bool = False) -> Content:
+    """Return what the journal at `path` holds, without its torn tail; change nothing.
+
+    A damaged line before the tail raises StoreError naming it, or is left out and listed if
+    `salvage`.
+    """
+    with translated("read", path):
+        data = path.read_bytes()
+    lines = data.split(b"\n")
+    tail = lines.pop()
+    records: list[_Record] = []
+    damaged: list[str] = []
+    end = 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(_decode(line))
+        except _DamageError as damage:
+            if number == len(lines) and not tail:
+                tail = line + b"\n"
+                break
+            if not salvage:
+                advice = "move the session's directory away and measure again"
+                raise StoreError(f"{str(path)!r} line {number} {damage}", advice) from None
+            damaged.append(f"{str(path)!r} line {number} {damage}: left out")
+        end += len(line) + 1
+    return _content(path, records, end, len(tail), tuple(damaged))
+
+
+def has_plan(path: Path) -> bool:
+    """Tell whether the journal got as far as its plan; without one nothing was measured."""
+    try:
+        with path.open("rb") as file:
+            return file.readline().endswith(b"\n")
+    except OSError:
+        return False
+
+
+def _content(
+    path: Path, records: list[_Record], end: int, torn: int, damaged: tuple[str, ...]
+) -> Content:
+    """Sort the records of a journal by kind; a run that was written twice counts once."""
+    plan: SessionPlan | None = None
+    runs: dict[str, Run] = {}
+    notes: list[str] = []
+    try:
+        for record in records:
+            if record.kind == "plan" and plan is None:
+                plan = msgspec.json.decode(record.body, type=SessionPlan)
+            elif record.kind == "run":
+                run = msgspec.json.decode(record.body, type=Run)
+                runs.setdefault(run.run_id, run)
+            elif record.kind == "note":
+                notes.append(msgspec.json.decode(record.body, type=str))
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise StoreError(
+            f"{str(path)!r} holds a record this version cannot read: {error}",
+            "read it with the version of boardmark that wrote it",
+        ) from error
+    return Content(
+        plan=plan,
+        runs=tuple(runs.values()),
+        notes=tuple(notes),
+        end_bytes=end,
+        torn_bytes=torn,
+        damaged=damaged,
+    )
+
+
+def _encode(kind: str, body: Any) -> bytes:
+    """Return the line that carries one record, newline included."""
+    record = msgspec.json.encode({"kind": kind, "body": body})
+    head = {"v": VERSION, "sha256": hashlib.sha256(record).hexdigest(), "len": len(record)}
+    return msgspec.json.encode({**head, "rec": msgspec.Raw(record)}) + b"\n"
+
+
+def _decode(line: bytes) -> _Record:
+    """Return the record `line` carries; _DamageError unless it is there to the last bit."""
+    try:
+        envelope = msgspec.json.decode(line, type=_Line)
+        content = bytes(envelope.rec)
+        if envelope.v > VERSION:
+            raise _DamageError(f"was written by a newer boardmark (journal version {envelope.v})")
+        if len(content) != envelope.len or hashlib.sha256(content).hexdigest() != envelope.sha256:
+            raise _DamageError("does not match its checksum")
+        return msgspec.json.decode(content, type=_Record)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise _DamageError("is not a whole record") from None
+
+
+class Journal:
+    """The open journal of one session, locked against every other process until it is closed.
+
+    Made by `Store.start` and `Store.resume`. After an error nothing more is accepted: what is on
+    the disk is certain, what the kernel still holds is not, and only opening it again tells.
+    """
+
+    def __init__(
+        self, path: Path, lock: int, descriptor: int, plan: SessionPlan, content: Content
+    ) -> None:
+        """Take over the lock and the descriptor that appends to the journal at `path`."""
+        self.path = path
+        self.plan = plan
+        self._lock = lock
+        self._descriptor = descriptor
+        self._end = content.end_bytes
+        self._runs = {run.run_id: run for run in content.runs}
+        self._notes = list(content.notes)
+        self._broken = False
+
+    @classmethod
+    def create(cls, directory: Path, plan: SessionPlan) -> Journal:
+        """Open a new journal in the empty `directory`; the plan is on the disk on return."""
+        path = directory / JOURNAL
+        with translated("write", directory):
+            held = lock(directory)
+        try:
+            with translated("write", path):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW
+                descriptor = os.open(path, flags, 0o644)
+                sync_directory(directory)
+        except StoreError:
+            os.close(held)
+            raise
+        empty = Content(plan=plan, runs=(), notes=(), end_bytes=0, torn_bytes=0)
+        journal = cls(path, held, descriptor, plan, empty)
+        try:
+            journal._append("plan", plan)
+        except StoreError:
+            journal.close()
+            raise
+        return journal
+
+    @classmethod
+    def reopen(cls, directory: Path) -> Journal:
+        """Open the journal of an unfinished session and cut its torn tail."""
+        path = directory / JOURNAL
+        with translated("write", directory):
+            held = lock(directory)
+        try:
+            content = read(path)
+            if content.plan is None:
+                raise StoreError(
+                    f"{str(path)!r} ends before its plan, so nothing was measured in it",
+                    "start a new session with boardmark run",
+                )
+            with translated("write", path):
+                descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
+                if content.torn_bytes:
+                    os.ftruncate(descriptor, content.end_bytes)
+                    os.fsync(descriptor)
+        except StoreError:
+            os.close(held)
+            raise
+        return cls(path, held, descriptor, content.plan, content)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Return the runs that are on the disk, in the order they were finished."""
+        return tuple(self._runs.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return the sentences that were put down beside the runs."""
+        return tuple(self._notes)
+
+    def append(self, run: Run) -> None:
+        """Put `run` on the disk before returning; the same run again is a no-op."""
+        known = self._runs.get(run.run_id)
+        if known is not None:
+            if msgspec.json.encode(known) == msgspec.json.encode(run):
+                return
+            raise StoreError(
+                f"run {run.run_id!r} is already in {str(self.path)!r} with other content"
+            )
+        if not all(0 <= value <= _LARGEST_NS for value in run.samples_ns):
+            raise StoreError(f"run {run.run_id!r} holds a duration that is no 64-bit number of ns")
+        self._append("run", run)
+        self._runs[run.run_id] = run
+
+    def note(self, text: str) -> None:
+        """Put a sentence about the whole session on the disk before returning."""
+        self._append("note", text)
+        self._notes.append(text)
+
+    def close(self) -> None:
+        """Let go of the file and of the lock; closing twice is harmless."""
+        for descriptor in (self._descriptor, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._lock = -1
+
+    def __enter__(self) -> Journal:
+        """Return the journal, to be closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the journal, whatever happened in the block."""
+        self.close()
+
+    def _append(self, kind: str, body: Any) -> None:
+        """Write one record and sync it, or leave the file as it was and say what is safe."""
+        kept = f"{len(self._runs)} finished runs are kept"
+        if self._broken or self._descriptor < 0:
+            raise StoreError(f"{str(self.path)!r} is closed for writing; {kept}", RESUME)
+        line = _encode(kind, body)
+        with translated("append to", self.path, kept):
+            try:
+                write_all(self._descriptor, line)
+                os.fdatasync(self._descriptor)
+            except OSError:
+                self._broken = True
+                self._cut()
+                raise
+        self._end += len(line)
+
+    def _cut(self) -> None:
+        """Take back a failed write; where even that fails, the next opening cuts it."""
+        try:
+            os.ftruncate(self._descriptor, self._end)
+        except OSError:
+            return

@@ -1,0 +1,107 @@
+"""The row of one case: what the table, the report and every export show."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from harness.types import Json, Status
+
+Verdict = Literal["valid", "imprecise", "unstable", "failed", "skipped"]
+
+
+class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One case of one session in base units; field order is the order of columns in every export.
+
+    What it is
+        `session_id`; `case_key` (None for a skipped case), `device`, `model`, `model_origin`
+        (trained, pretrained, random, user, null), `variant`, `backend`, `runtime_version`,
+        `scenario`, `batch` (samples per call), `threads` (as asked for).
+    How far to trust it
+        `status` of its runs; `verdict`: valid, imprecise (fewer than 5 runs, or an interval wider
+        than asked for), unstable (some runs failed), failed (half or more did), skipped; `reason`
+        for anything but valid; `notes` are sentences with a number and a next step. `runs` counts
+        those that succeeded and that all figures come from, `runs_failed` the others, `samples` the
+        timed calls.
+    Time
+        `latency_p50_s` is the geometric mean over runs of each run's median duration of one call,
+        `_lo` and `_hi` its 95 % interval from the spread between runs (of one run's samples where
+        there is one run). `latency_p90_s`, `latency_p99_s` are nearest-rank percentiles of all
+        samples, None where these are too few (368 for p99); `latency_min_s`, `latency_max_s` the
+        extremes. `throughput_per_s` counts samples over wall time, measured, with the interval
+        `throughput_lo_per_s` to `throughput_hi_per_s`. `load_s`, `import_s`, `first_inference_s`
+        are medians over runs.
+    Memory
+        Medians over runs of the process's high-water mark: `peak_rss_bytes`, with the anonymous and
+        file-backed pages of that process at their peak, and by phase `baseline_rss_bytes` (before
+        the runtime is imported), `load_peak_rss_bytes`, `steady_peak_rss_bytes`. `size_bytes` is
+        the artifact on disk.
+    Energy
+        `energy_j` joules per inference and `power_w` watts while it runs, means over runs;
+        `power_method` (counter, sampled), `power_scope` (package, module, board), `power_reason`
+        where there is none.
+    Quality
+        `quality` by `quality_metric` (higher is better) on `quality_n` samples, `quality_reference`
+        of the FP32 source, `quality_loss` = (reference - quality) / reference with its 95 %
+        interval `_lo`, `_hi`; `fidelity` mean cosine to the FP32 outputs, `sqnr_db` signal to
+        quantization noise; `quality_reason` where there is none.
+    Evidence
+        `evidence` is what the runtime says it did: version, threads, provider, nodes_total,
+        nodes_on_provider, precision, detail.
+    """
+
+    session_id: str
+    case_key: str | None
+    device: str
+    model: str
+    model_origin: str | None
+    variant: str
+    backend: str
+    runtime_version: str | None
+    scenario: str
+    batch: int
+    threads: int | None
+    status: Status
+    verdict: Verdict
+    reason: str | None
+    notes: tuple[str, ...] = ()
+    runs: int = 0
+    runs_failed: int = 0
+    samples: int = 0
+    latency_p50_s: float | None = None
+    latency_p50_lo_s: float | None = None
+    latency_p50_hi_s: float | None = None
+    latency_p90_s: float | None = None
+    latency_p99_s: float | None = None
+    latency_min_s: float | None = None
+    latency_max_s: float | None = None
+    throughput_per_s: float | None = None
+    throughput_lo_per_s: float | None = None
+    throughput_hi_per_s: float | None = None
+    load_s: float | None = None
+    import_s: float | None = None
+    first_inference_s: float | None = None
+    peak_rss_bytes: int | None = None
+    peak_anon_bytes: int | None = None
+    peak_file_bytes: int | None = None
+    baseline_rss_bytes: int | None = None
+    load_peak_rss_bytes: int | None = None
+    steady_peak_rss_bytes: int | None = None
+    size_bytes: int | None = None
+    energy_j: float | None = None
+    power_w: float | None = None
+    power_method: str | None = None
+    power_scope: str | None = None
+    power_reason: str | None = None
+    quality_metric: str | None = None
+    quality: float | None = None
+    quality_reference: float | None = None
+    quality_loss: float | None = None
+    quality_loss_lo: float | None = None
+    quality_loss_hi: float | None = None
+    quality_n: int | None = None
+    quality_reason: str | None = None
+    fidelity: float | None = None
+    sqnr_db: float | None = None
+    evidence: Json = {}
