@@ -48,6 +48,7 @@ def _case_row(
     latency = figures.latency(good)
     tails, missing = figures.tails(good)
     status, verdict, reason = _judge(runs, len(good), latency, precision)
+    notes = (*latency.warnings, *missing, *figures.memory_notes(good)) if good else ()
     columns = tails | figures.throughput(good, case.batch) | figures.start(good)
     columns |= figures.memory(good) | figures.power(good) | figures.quality(good)
     return CaseRow(
@@ -65,7 +66,7 @@ def _case_row(
         status=status,
         verdict=verdict,
         reason=reason,
-        notes=(*case.artifact.notes, *(latency.warnings if good else ()), *missing),
+        notes=(*case.artifact.notes, *notes),
         runs=len(good),
         runs_failed=len(runs) - len(good),
         samples=sum(len(run.samples_ns) for run in good),

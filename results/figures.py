@@ -83,6 +83,13 @@ def memory(runs: Sequence[Run]) -> Json:
     return columns
 
 
+def memory_notes(runs: Iterable[Run]) -> tuple[str, ...]:
+    """Return what has to be known to read the memory by phase."""
+    if any(measured.section(run.result, "memory").get("reset") is False for run in runs):
+        return ("the high-water mark could not be reset, so a phase's peak includes earlier ones",)
+    return ()
+
+
 def power(runs: Sequence[Run]) -> Json:
     """Return mean joules per inference and watts, and how they were had or why not."""
     energies = measured.present([measured.energy_j(run) for run in runs])

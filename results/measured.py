@@ -17,7 +17,9 @@ def number(source: Any, *path: str) -> float | None:
     value = _at(source, path)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if abs(value) <= _LARGEST or math.isfinite(value) else None
+    if isinstance(value, int):
+        return float(value) if abs(value) <= _LARGEST else None
+    return value if math.isfinite(value) else None
 
 
 def whole(source: Any, *path: str) -> int | None:

@@ -124,13 +124,13 @@ def quarantine(root: Path, path: Path, reason: str) -> str:
     return f"{path.parent.name} part {path.name!r} is left out because {reason}; {where}"
 
 
-def quarantined(root: Path) -> list[str]:
-    """Return one sentence per part that lies in quarantine."""
-    problems = []
+def quarantined(root: Path) -> dict[str, str]:
+    """Return the name of each part in quarantine, and a sentence with the reason."""
+    found = {}
     for path in sorted((root / QUARANTINE).glob("*.parquet")):
         try:
             reason = path.with_suffix(".reason.txt").read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):
             reason = "reason unknown"
-        problems.append(f"part {path.name!r} lies in {QUARANTINE}/ ({reason})")
-    return problems
+        found[path.name] = f"part {path.name!r} lies in {QUARANTINE}/ ({reason})"
+    return found

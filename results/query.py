@@ -76,7 +76,7 @@ def load(store: Store, word: str = "latest") -> Session:
 
 def list_sessions(store: Store) -> Listing:
     """Return one entry per session that can be read, and one sentence per file that cannot."""
-    problems: list[str] = []
+    problems = list(parts.quarantined(store.root).values())
     entries: list[Entry] = []
     for session_id in store.sessions():
         try:
@@ -84,9 +84,7 @@ def list_sessions(store: Store) -> Listing:
             entries.append(_live_entry(store, session_id, problems) if row is None else _entry(row))
         except StoreError as error:
             problems.append(str(error))
-    known = " ".join(problems)
-    earlier = [text for text in parts.quarantined(store.root) if text.split("'")[1] not in known]
-    return Listing(entries=tuple(entries), problems=(*earlier, *problems))
+    return Listing(entries=tuple(entries), problems=tuple(problems))
 
 
 def _session_row(
@@ -104,6 +102,10 @@ def _rows(
     store: Store, path: Path, problems: list[str], columns: Sequence[str] | None = None
 ) -> list[Json]:
     """Return the rows of a part; quarantine a corrupt one and add what is wrong to `problems`."""
+    aside = parts.quarantined(store.root).get(path.name)
+    if aside and not path.exists():
+        problems.append(aside)
+        return []
     try:
         return parts.read(path, columns)
     except parts.CorruptPartError as corrupt:
@@ -118,9 +120,16 @@ def _sealed(store: Store, row: Json, problems: list[str]) -> Session:
     directory = store.root / parts.PARTS
     runs = _rows(store, directory / "runs" / row["runs_part"], problems)
     samples = _rows(store, directory / "samples" / row["samples_part"], problems)
+    try:
+        plan, measured = tables.plan_from(row), tables.runs_from(runs, samples)
+    except (msgspec.MsgspecError, RecursionError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"session {row['session_id']!r} holds a record this version cannot read: {error}",
+            "read it with the version of boardmark that wrote it",
+        ) from error
     return Session(
-        plan=tables.plan_from(row),
-        runs=tables.runs_from(runs, samples),
+        plan=plan,
+        runs=measured,
         notes=tuple(row["notes"]),
         sealed=True,
         problems=tuple(problems),

@@ -136,9 +136,3 @@ def version_of(found: dict[bytes, bytes] | None) -> int | None:
     """Return the schema version in a part's metadata, or None where there is none."""
     text = (found or {}).get(_VERSION, b"")
     return int(text) if text.isdigit() else None
-
-
-def content_of(found: dict[bytes, bytes] | None) -> str | None:
-    """Return the digest of the session that a part was written from, None without one."""
-    text = (found or {}).get(_CONTENT)
-    return text.decode("ascii", "replace") if text else None

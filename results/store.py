@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import StoreError, UsageError
-from harness.types import SessionPlan
+from harness.types import Run, SessionPlan
 from results import journal as journals
 from results import parts, tables
 from results.durable import make_directory, sync_directory, translated
@@ -156,24 +156,30 @@ class Store:
 
     def _write_parts(self, session_id: str) -> tuple[Path, ...]:
         """Write the three parts of a journal, the one that commits them last."""
-        path = self._directory(session_id) / journals.JOURNAL
-        content = journals.read(path)
+        directory = self._directory(session_id)
+        content = journals.read(directory / journals.JOURNAL)
         if content.plan is None:
-            raise StoreError(f"{str(path)!r} ends before its plan, so there is nothing to seal")
+            raise StoreError(f"{str(directory)!r} holds no plan, so there is nothing to seal")
         plan, runs, notes = content.plan, content.runs, content.notes
         digest = tables.content_digest(plan, runs, notes)
         writer = f"boardmark {plan.harness_version}"
-        kept = f"{len(runs)} finished runs are kept in its journal"
-        with translated("write the parts of session", Path(session_id), kept):
-            samples = parts.encode("samples", tables.sample_rows(runs), writer, digest)
-            samples_path = parts.write(self.root, "samples", session_id, samples)
-            rows = parts.encode("runs", tables.run_rows(plan, runs), writer, digest)
-            runs_path = parts.write(self.root, "runs", session_id, rows)
-            _compare(runs, tables.runs_from(parts.read(runs_path), parts.read(samples_path)), kept)
+        with translated("seal", directory, f"{len(runs)} finished runs are kept in its journal"):
+            self._discard_uncommitted(session_id)
+            data = parts.encode("samples", tables.sample_rows(runs), writer, digest)
+            samples = parts.write(self.root, "samples", session_id, data)
+            data = parts.encode("runs", tables.run_rows(plan, runs), writer, digest)
+            rows = parts.write(self.root, "runs", session_id, data)
+            _compare(runs, rows, samples)
             row = tables.session_row(plan, runs, notes)
-            row |= {"runs_part": runs_path.name, "samples_part": samples_path.name}
+            row |= {"runs_part": rows.name, "samples_part": samples.name}
             commit = parts.encode("sessions", [row], writer, digest)
-            return parts.write(self.root, "sessions", session_id, commit), runs_path, samples_path
+            return parts.write(self.root, "sessions", session_id, commit), rows, samples
+
+    def _discard_uncommitted(self, session_id: str) -> None:
+        """Remove what a seal that was interrupted left, so that no engine counts its runs twice."""
+        for table in ("runs", "samples"):
+            for path in parts.find(self.root, table, session_id):
+                path.unlink()
 
 
 @contextlib.contextmanager
@@ -187,10 +193,17 @@ def _locked(directory: Path) -> Iterator[None]:
         os.close(held)
 
 
-def _compare(expected: object, found: object, kept: str) -> None:
-    """Refuse to let a journal go whose parts do not read back as the same records."""
-    if expected != found:
-        raise StoreError(f"the parts do not read back as they were written; {kept}", "report this")
+def _compare(expected: tuple[Run, ...], rows: Path, samples: Path) -> None:
+    """Refuse to let a journal go whose parts do not read back as the same runs."""
+    try:
+        same = tables.runs_from(parts.read(rows), parts.read(samples)) == expected
+    except parts.CorruptPartError:
+        same = False
+    if not same:
+        raise StoreError(
+            f"{str(rows)!r} does not read back as it was written, so the journal is kept",
+            "check the disk, then seal it again with boardmark run --resume",
+        )
 
 
 def _remove(directory: Path) -> None:
