@@ -1,27 +1,33 @@
-"""Adapters over runtimes, board side: Python 3.6 syntax, the standard library and the runtime itself.
+"""Adapters over runtimes, board side: Python 3.6 syntax, the standard library, the runtime itself.
 
 A backend module offers
 
-    probe() -> dict                     import the runtime; {"version": str, ...} or raise BackendError
-    open(path, options) -> session      load the artifact; everything slow happens here
+    probe(options) -> dict          import the runtime; {"version": str, ...} or raise BackendError
+    open(path, options) -> session  load the artifact; everything slow happens here
 
 and a session
 
-    session.inputs                      [{"name", "dtype", "shape"}] as the runtime sees them, -1 = open
-    session.bind(arrays) -> feed        native request from {name: array}; outside the timed loop
-    session.infer(feed) -> raw          run once, synchronously, until outputs are readable; timed
-    session.outputs(raw) -> dict        {name: numpy array} in the model's order; outside the timed loop
-    session.evidence() -> dict          what really ran, see EVIDENCE
+    session.inputs                  [{"name", "dtype", "shape"}] as the runtime sees them: -1 is an
+                                    open dimension, None what the file does not tell
+    session.bind(arrays) -> feed    native request from {name: array}; outside the timed loop
+    session.infer(feed) -> raw      run once, synchronously, until outputs are readable; timed
+    session.outputs(raw) -> dict    {name: numpy array} in the model's order; outside the timed loop
+    session.evidence() -> dict      what really ran, see EVIDENCE
     session.close()
 
-`options` is a dict: threads (int), precision ("f32", "f16", "bf16" or None = the runtime's choice), shapes
-({name: [int, ...]}, every dimension bound), mode (from the table), more per backend. A backend knows nothing
-of time, of cases or of quality. Vendor exceptions never leave it: they become a BackendError.
+`options` is a dict: threads (int), precision ("f32", "f16", "bf16" or None = the runtime's choice),
+shapes ({name: [int, ...]}, every dimension bound), the row's `fixed`, more per backend. A backend
+knows nothing of time, of cases or of quality. Vendor exceptions never leave it: they become a
+BackendError.
 """
 
 import importlib
 
-# The user's word -> where it lives, which artifact formats it takes (preferred first), how to get the runtime.
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself would cost the measured child memory
+    from typing import Any, Dict
+
+# The user's word -> where it lives, the artifact formats it takes (preferred first), how to get it.
 # `fixed` are options that belong to the word itself. One row is all a new backend needs.
 TABLE = {
     "onnxruntime": {
@@ -45,7 +51,7 @@ TABLE = {
     "tflite-runtime": {
         "module": "backends.tflite",
         "formats": ["tflite"],
-        "install": "make install-tflite-runtime (it needs numpy 1 and therefore an interpreter of its own)",
+        "install": "make install-tflite-runtime (it needs numpy 1: an interpreter of its own)",
         "fixed": {"flavour": "tflite_runtime"},
     },
     "torch": {
@@ -67,7 +73,7 @@ TABLE = {
         "fixed": {"mode": "script"},
     },
     "null": {"module": "backends.null", "formats": ["null"], "install": "", "fixed": {}},
-}
+}  # type: Dict[str, Dict[str, Any]]
 
 # Keys of session.evidence(): each present, None where the runtime does not tell.
 EVIDENCE = (

@@ -1,8 +1,9 @@
-"""No runtime at all: sleeps as long as its artifact says, answers with a fixed function of its input.
+"""No runtime at all: sleeps as long as its artifact says, answers a fixed function of its input.
 
-The artifact is a JSON object {"latency_us": 200, "jitter_us": 5, "fail": null, "allocate_mb": 0, "inputs": [...],
-"outputs": {name: [numbers]}}. `fail` may be "load", "infer", "crash" (SIGKILL itself), "abort" (SIGABRT), "hang" or
-"memory", so that every way a real runtime ends is reproducible in tests. It is deterministic in what it returns.
+The artifact is a JSON object {"latency_us": 200, "jitter_us": 5, "fail": null, "allocate_mb": 0,
+"inputs": [...], "outputs": {name: [numbers]}}. `fail` may be "load", "infer", "crash" (SIGILL, like
+an unknown instruction), "abort" (SIGABRT), "hang" or "memory", so that every way in which a real
+runtime ends is reproducible in tests. It is deterministic in what it returns.
 """
 
 import json
@@ -13,12 +14,12 @@ import time
 from backends import BackendError
 
 
-def probe():
+def probe(options):
     """Tell the version of the contract this double plays."""
     return {"version": "1"}
 
 
-def open(path, options):  # noqa: A001  the contract's verb
+def open(path, options):  # the contract's verb
     """Read the artifact and fail at once where it says so."""
     import io
 
@@ -26,7 +27,7 @@ def open(path, options):  # noqa: A001  the contract's verb
         with io.open(path, encoding="utf-8") as stream:
             script = json.load(stream)
     except (OSError, ValueError) as error:
-        raise BackendError("load", "not a null artifact: {}".format(error))
+        raise BackendError("load", "not a null artifact: {}".format(error)) from error
     if not isinstance(script, dict):
         raise BackendError("load", "not a null artifact: expected an object")
     _fail(script.get("fail"), "load")
@@ -78,7 +79,7 @@ class Session:
 
     def close(self):
         """Drop the ballast."""
-        self._ballast = None
+        self._ballast = bytearray()
 
 
 def _fail(how, where):

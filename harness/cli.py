@@ -1,6 +1,7 @@
 """The command line: finds the subcommand, runs it, and is the only handler of errors.
 
-Only the chosen subcommand's module is imported, so that `boardmark --help` costs little more than argparse.
+Only the chosen subcommand's module is imported, so that `boardmark --help` costs little more than
+argparse.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where things lie unless the command says otherwise: beside the checkout, or in the user's own directories."""
+"""Where things lie unless the command says otherwise: in the checkout, or in the user's folders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def checkout() -> Path | None:
 
 
 def store() -> Path:
-    """Return where results are kept: $BOARDMARK_STORE, results/data of the checkout, or the user's data."""
+    """Return where results are kept: $BOARDMARK_STORE, results/data, or the user's data folder."""
     named = os.environ.get("BOARDMARK_STORE")
     if named:
         return Path(named)
@@ -22,7 +22,7 @@ def store() -> Path:
 
 
 def cache() -> Path:
-    """Return where artifacts are kept: $BOARDMARK_CACHE, .cache of the checkout, or the user's cache."""
+    """Return where artifacts are kept: $BOARDMARK_CACHE, .cache, or the user's cache folder."""
     named = os.environ.get("BOARDMARK_CACHE")
     if named:
         return Path(named)
@@ -31,13 +31,13 @@ def cache() -> Path:
 
 
 def reports() -> Path:
-    """Return where reports are drawn: reports/out of the checkout, or below the current directory."""
+    """Return where reports are drawn: reports/out, or below the current directory."""
     root = checkout()
     return root / "reports" / "out" if root else Path.cwd() / "boardmark-reports"
 
 
 def interpreter(environment: str) -> Path | None:
-    """Return the python of a second environment that `make install-...` created, None where there is none."""
+    """Return the python of a second environment that `make install-...` made, or None."""
     root = checkout()
     python = root / environment / "bin" / "python" if root else None
     return python if python and python.exists() else None

@@ -20,8 +20,8 @@ class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One input of a model with every dimension bound.
 
     `low` and `high` bound the values drawn for it: integers lie in [low, high), so a token id never
-    leaves the vocabulary; floats are uniform in [low, high), or standard normal where both are None.
-    The first dimension is the batch where `batched` is true.
+    leaves the vocabulary; floats are uniform in [low, high), or standard normal where both are
+    None. The first dimension is the batch where `batched` is true.
     """
 
     name: str
@@ -110,9 +110,9 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """How good a case's outputs are, scored on `n` evaluation samples.
 
     `value` is the model's own metric (higher is better) and `reference` the same metric of the FP32
-    source. `loss` is relative, (reference - value) / reference, with its 95 % interval; `fidelity` is
-    the mean cosine between the outputs and the FP32 reference's. A value that could not be had is
-    None and `reason` says why.
+    source. `loss` is relative, (reference - value) / reference, with its 95 % interval; `fidelity`
+    is the mean cosine between the outputs and the FP32 reference's. A value that could not be had
+    is None and `reason` says why.
     """
 
     metric: str

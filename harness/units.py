@@ -40,10 +40,12 @@ def show(value: float | None, unit: str) -> str:
     """
     if value is None:
         return "—"
+    factor, name = scale_of(value, unit)
+    scaled = value / factor
+    return f"{scaled:.3g} {name}" if abs(scaled) < 1000 else f"{scaled:.0f} {name}"
+
+
+def scale_of(value: float, unit: str) -> tuple[float, str]:
+    """Return the factor and the name of the largest scale of `unit` that keeps `value` above one."""
     scales = _SCALES[unit]
-    factor, name = next(((f, n) for f, n in scales if abs(value) >= f), scales[-1])
-    return (
-        f"{value / factor:.3g} {name}"
-        if abs(value / factor) < 1000
-        else f"{value / factor:.0f} {name}"
-    )
+    return next(((factor, name) for factor, name in scales if abs(value) >= factor), scales[-1])

@@ -1,7 +1,8 @@
-"""One measured process: import the runtime, load, first inference, warm up, time, look at memory, leave.
+"""One measured process: import the runtime, load, infer, warm up, time, look at memory, leave.
 
-Reads one request from stdin and speaks JSON lines over a private descriptor, so that a runtime that writes to
-stdout cannot break anything. Every message is {"say": word, ...}; the last one is "done" or "failed".
+Reads one request from stdin and speaks JSON lines over a private descriptor, so that a runtime that
+writes to stdout cannot break anything. Every message is {"say": word, ...}; the last one is "done"
+or "failed".
 """
 
 import json
@@ -9,6 +10,9 @@ import os
 import sys
 
 from harness.agent import memory
+
+# What a backend could not do -> the run's status; everything else is "failed".
+_STATUS = {"memory": "oom", "missing": "skipped", "unsupported": "skipped"}
 
 
 class _Channel:
@@ -51,7 +55,7 @@ def _prefer_to_be_killed():
         with open("/proc/self/oom_score_adj", "w") as stream:
             stream.write("1000")
     except OSError:
-        pass  # an old kernel or a sandbox: the kernel then chooses by size, which is this process anyway
+        pass  # a sandbox: the kernel then chooses by size, which is this process anyway
 
 
 def _guarded(action, *arguments):
@@ -61,32 +65,24 @@ def _guarded(action, *arguments):
     try:
         return action(*arguments)
     except BackendError as error:
-        status = {"memory": "oom", "missing": "skipped", "unsupported": "skipped"}.get(
-            error.kind, "failed"
-        )
-        raise _Failed(status, error.message)
+        raise _Failed(_STATUS.get(error.kind, "failed"), error.message) from error
     except MemoryError:
         raise
-    except (
-        Exception
-    ) as error:  # the border of the measured process: whatever a runtime raises is a result
-        raise _Failed("failed", "{}: {}".format(type(error).__name__, one_line(error)))
+    except Exception as error:  # whatever else a runtime raises here is this run's result
+        reason = "{}: {}".format(type(error).__name__, one_line(error))
+        raise _Failed("failed", reason) from error
 
 
 def _import(name):
     import backends
 
-    return _guarded(backends.load(name).probe)
+    return _guarded(backends.load(name).probe, backends.TABLE[name]["fixed"])
 
 
 def _run(request, channel, baseline):
     from harness.agent import inputs, sampling
 
-    result = {
-        "memory": {"baseline": baseline},
-        "gc": "disabled while timing",
-        "python": sys.version.split()[0],
-    }
+    result = {"memory": {"baseline": baseline}, "python": sys.version.split()[0]}  # type: dict
     result["affinity"] = _pin(request.get("affinity"))
     resets = memory.reset()
 
@@ -109,6 +105,7 @@ def _run(request, channel, baseline):
     _time(session, feeds, request["sampling"], result)
     resets = _phase(channel, result, "steady") and resets
     result["memory"]["reset"] = resets
+    result.update(memory.peaks(result["memory"]))
     result["evidence"] = _guarded(session.evidence)
     channel.say("phase", name="timed", result=result)
 
@@ -122,7 +119,7 @@ def _pin(cores):
         try:
             os.sched_setaffinity(0, cores)
         except (OSError, ValueError) as error:
-            raise _Failed("failed", "cannot pin to cores {}: {}".format(cores, error))
+            raise _Failed("failed", "cannot pin to cores {}: {}".format(cores, error)) from error
     return sorted(os.sched_getaffinity(0))
 
 
@@ -167,6 +164,5 @@ def _after(session, feeds, request, channel, result):
         channel.say("energy_end", inferences=calls * request.get("batch", 1), wall_s=wall_s)
     wanted = request.get("evaluate")
     if wanted:
-        batch = request.get("batch", 1)
-        count = _guarded(outputs.evaluate, session, wanted["inputs"], wanted["outputs"], batch)
-        result["evaluated"] = count
+        arguments = wanted, request["inputs"], request.get("batch", 1)
+        result["evaluated"] = _guarded(outputs.evaluate, session, *arguments)

@@ -1,28 +1,19 @@
 """Inputs from a seed: a rotating set of buffers, so that no call sees the previous call's memory.
 
-Specs are dicts {name, dtype, shape, low, high}. With numpy (every real runtime brings it) arrays come from
-RandomState, whose stream is frozen for ever; without it flat `array` objects come from random.Random, which is
-all the null backend needs. Integers lie in [low, high): a token id never leaves its vocabulary.
+Specs are dicts {name, dtype, shape, low, high}. With numpy (every real runtime brings it) arrays
+come from RandomState, whose stream is frozen for ever; without it flat `array` objects come from
+random.Random, which is all the null backend needs. Integers lie in [low, high): a token id never
+leaves its vocabulary.
 """
 
 _SET_BYTES = 16 * 1024 * 1024
 _MAX_BUFFERS = 8
-_SIZES = {
-    "float16": 2,
-    "float32": 4,
-    "float64": 8,
-    "int8": 1,
-    "uint8": 1,
-    "int16": 2,
-    "int32": 4,
-    "int64": 8,
-    "bool": 1,
-}
+_WIDEST_BYTES = 8
 
 
 def draw(specs, seed):
     """Return between 2 and 8 feeds {name: array}; fewer where eight would pass 16 MB."""
-    feed_bytes = sum(_count(spec["shape"]) * _SIZES.get(spec["dtype"], 8) for spec in specs) or 1
+    feed_bytes = sum(_count(spec["shape"]) * _WIDEST_BYTES for spec in specs) or 1
     buffers = max(2, min(_MAX_BUFFERS, _SET_BYTES // feed_bytes))
     try:
         import numpy
@@ -69,10 +60,9 @@ def _draw_plain(specs, seed, buffers):
     source = random.Random(seed)
     feeds = []
     for _ in range(buffers):
-        feeds.append(
-            {
-                spec["name"]: array("d", (source.gauss(0, 1) for _ in range(_count(spec["shape"]))))
-                for spec in specs
-            }
-        )
+        feed = {}
+        for spec in specs:
+            numbers = (source.gauss(0, 1) for _ in range(_count(spec["shape"])))
+            feed[spec["name"]] = array("d", numbers)
+        feeds.append(feed)
     return feeds

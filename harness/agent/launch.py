@@ -1,7 +1,7 @@
 """Start one child, watch it over its private descriptor, end it in time, and say how it ended.
 
-The supervisor sleeps in select() between the child's messages and wakes four times a second to note the child's
-memory, so that a killed child still has a last known size.
+The supervisor sleeps in select() between the child's messages and wakes four times a second to note
+the child's memory, so that a killed child still has a last known size.
 """
 
 import json
@@ -56,7 +56,7 @@ class Child:
             pass  # it died before reading; the ending says how
 
     def watch(self, tick, tick_s=_POLL_S):
-        """Yield messages until the channel closes; call `tick()` about every `tick_s()` seconds meanwhile."""
+        """Yield messages until the channel closes; call `tick()` every `tick_s()` seconds or so."""
         chatter = self._process.stdout.fileno()
         sources = [self._messages, chatter]
         while self._messages in sources:
@@ -105,7 +105,7 @@ class Child:
             pass  # already gone
 
     def ending(self, timeout_s):
-        """Reap the child; return (status, reason) of an end without a "done" or "failed" message."""
+        """Reap the child; return (status, reason) of an end without a last message."""
         code = self._process.wait()
         self.kill()  # anything it left running in its process group
         self._process.stdout.close()

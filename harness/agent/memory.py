@@ -1,9 +1,10 @@
 """The process's own memory from /proc/self/status, in bytes.
 
-`VmHWM` is the kernel's high-water mark of the resident set; it starts afresh at exec, unlike `ru_maxrss`, which
-a child inherits from a large parent. Writing 5 to clear_refs resets it (Documentation/filesystems/proc.rst), so
-each phase gets a peak of its own. The kernel keeps no high-water mark of anonymous or file pages alone: their
-split is what was resident when the phase ended.
+`VmHWM` is the kernel's high-water mark of the resident set; it starts afresh at exec, unlike
+`ru_maxrss`, which a child inherits from a large parent. Writing 5 to clear_refs resets it (the
+kernel's Documentation/filesystems/proc.rst), so each phase gets a peak of its own. The kernel
+keeps no high-water mark of anonymous or file pages alone: their split is what was resident when
+the phase ended.
 """
 
 _KEYS = {
@@ -15,7 +16,7 @@ _KEYS = {
 
 
 def read(path="/proc/self/status"):
-    """Return {hwm_bytes, anon_bytes, file_bytes, shmem_bytes}; a value the kernel does not give is None."""
+    """Return hwm_, anon_, file_ and shmem_bytes; None what the kernel does not give."""
     found = dict.fromkeys(_KEYS.values())
     try:
         with open(path, "rb") as stream:
@@ -37,3 +38,13 @@ def reset(path="/proc/self/clear_refs"):
     except OSError:
         return False
     return True
+
+
+def peaks(phases):
+    """Return peak_rss_, peak_anon_ and peak_file_bytes over {phase: reading}; None where none is known."""
+    readings = [reading for reading in phases.values() if isinstance(reading, dict)]
+    found = {}
+    for name, key in (("rss", "hwm_bytes"), ("anon", "anon_bytes"), ("file", "file_bytes")):
+        known = [reading[key] for reading in readings if reading[key] is not None]
+        found["peak_{}_bytes".format(name)] = max(known) if known else None
+    return found

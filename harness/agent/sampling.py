@@ -2,8 +2,8 @@
 
 A run ends with one reason:
 
-    precise   on two successive looks (at n = 50 * 1.25^k) the 95 % order-statistic interval of the median lay
-              within `precision` of it, and min_s had passed
+    precise   on two successive looks (at n = 50 * 1.25^k) the 95 % order-statistic interval of the
+              median lay within `precision` of it, and min_s had passed
     count     max_samples were taken
     budget    budget_s was used up; at least min_samples are taken even then
 """
@@ -21,12 +21,13 @@ def _coarse_clock_ns():
     return int(time.perf_counter() * 1e9)
 
 
-# Python 3.6 (JetPack 4.6) has no perf_counter_ns; its float clock still resolves 100 ns after a month of uptime.
+# Python 3.6 (JetPack 4.6) has no perf_counter_ns; its float clock resolves 1 ns for weeks of
+# uptime.
 clock_ns = getattr(time, "perf_counter_ns", _coarse_clock_ns)
 
 
 class Rule:
-    """When to stop: counts, seconds and the relative half-width wanted for the median (None = never early)."""
+    """When to stop: counts, seconds, and the relative half-width wanted for the median, or None."""
 
     def __init__(self, min_samples=5, max_samples=100000, min_s=0.0, budget_s=1.0, precision=None):
         """Take the request's `sampling` object as keywords."""
@@ -52,7 +53,7 @@ class Rule:
         return None
 
     def _look(self, samples, elapsed_ns):
-        self._next_look = int(math.ceil(len(samples) * _LOOK_RATIO))
+        self._next_look = math.ceil(len(samples) * _LOOK_RATIO)
         within = half_width(samples) <= self.precision
         self._precise_looks = self._precise_looks + 1 if within else 0
         return "precise" if self._precise_looks >= 2 and elapsed_ns >= self.min_ns else None
@@ -61,13 +62,13 @@ class Rule:
 def half_width(samples):
     """Return the relative half-width of the median's 95 % order-statistic interval.
 
-    Ranks n/2 -+ 1.96 * sqrt(n)/2: the normal approximation to Binomial(n, 1/2), good from n = 20 on.
+    Ranks n/2 -+ 1.96 * sqrt(n)/2: the normal approximation to Binomial(n, 1/2), good from n = 20.
     """
     ordered = sorted(samples)
     count = len(ordered)
     reach = 0.98 * math.sqrt(count)
-    low = ordered[max(0, int(math.floor(count / 2.0 - reach)))]
-    high = ordered[min(count - 1, int(math.ceil(count / 2.0 + reach)))]
+    low = ordered[max(0, math.floor(count / 2.0 - reach))]
+    high = ordered[min(count - 1, math.ceil(count / 2.0 + reach))]
     middle = ordered[count // 2]
     return max(high - middle, middle - low) / float(middle) if middle else 0.0
 
@@ -88,10 +89,10 @@ def warm_up(infer, feeds, min_calls, min_s):
 
 
 def sample(infer, feeds, rule):
-    """Time calls until `rule` ends it; return (durations in ns, reason, wall seconds from first to last).
+    """Time calls until `rule` ends it; return (durations in ns, reason, wall seconds).
 
-    The cyclic garbage collector rests meanwhile: a full collection over a large runtime's objects takes longer
-    than many a model.
+    The cyclic garbage collector rests meanwhile: a full collection over a large runtime's objects
+    takes longer than many a model.
     """
     durations = array("q")
     append = durations.append
@@ -117,7 +118,7 @@ def sample(infer, feeds, rule):
 
 
 def repeat_for(infer, feeds, seconds):
-    """Call without timing single calls for `seconds`; return (calls, wall seconds). For the energy phase."""
+    """Call for `seconds` without timing single calls; return (calls, wall seconds)."""
     calls = 0
     begin = clock_ns()
     limit = begin + int(seconds * 1e9)

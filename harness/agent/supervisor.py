@@ -1,9 +1,9 @@
 """Requests on stdin, events on stdout, both JSON lines; one measured child per run.
 
     {"op": "identify"}                        -> {"event": "finished", "identity": {...}}
-    {"op": "probe", "backend": name}          -> {"event": "finished", "status", "reason", "result": {"version"}}
-    {"op": "run", "backend", "artifact", ...} -> {"event": "phase", "name"} ..., then "finished" with status,
-                                                 reason, result
+    {"op": "probe", "backend": name}          -> {"event": "finished", "status", "reason", "result"}
+    {"op": "run", "backend", "artifact", ...} -> {"event": "phase", "name"} ..., "finished" with
+                                                 status, reason, result
     {"op": "close"} or end of input           -> the supervisor leaves
 
 Every event carries the request's "id".
@@ -25,9 +25,7 @@ def main():
     """Serve requests until the input ends; return 0."""
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever prints by accident cannot break the protocol
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is the desk's to handle; it closes our input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the desk's to handle
     for line in sys.stdin:
         request = json.loads(line)
         if request["op"] == "close":
@@ -62,7 +60,7 @@ def _measure(request, events):
     began = time.time()
     start = time.monotonic()
     child = launch.Child(meter.request, _environment(request))
-    last = {"phase": "start", "result": {}}
+    last = {"phase": "start", "result": {}}  # type: dict
     verdict = None
     try:
         for message in child.watch(meter.tick, meter.tick_s):
@@ -108,7 +106,7 @@ class _Meter:
         self.request = dict(request)
         self._probe = None
         self._running = False
-        self.power = {"reason": "not asked for"}
+        self.power = {"reason": "not asked for"}  # type: dict
         if not request.get("energy_s"):
             return
         self._probe, reasons = probes.choose(request.get("root", "/"))

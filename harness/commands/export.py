@@ -1,4 +1,4 @@
-"""Write a session's cases, one row or object per case, in base units (_s, _bytes, _j, _w, _per_s)."""
+"""Write a session's cases, one row or object per case, in base units."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         action="append",
         metavar="NAME|PATH",
-        help="a model of the zoo, a folder with a sentence encoder, hf:org/name, or a .onnx, .tflite, .xml or"
-        " .pt2 file; may be given more than once",
+        help="a model of the zoo, a folder with a sentence encoder, hf:org/name, or a .onnx,"
+        " .tflite, .xml or .pt2 file; may be given more than once",
     )
     parser.add_argument(
         "--shape",
@@ -57,7 +57,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="FILE",
-        help="class indices (.npy, .npz or .csv) of the calibration samples: quality becomes accuracy",
+        help="class indices (.npy, .npz, .csv) of the calibration samples: scores accuracy",
     )
 
 

@@ -1,4 +1,4 @@
-"""How a session goes, for people: one moving line on a terminal, plain lines elsewhere; always on stderr."""
+"""How a session goes, on stderr: one moving line on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import statistics
 import sys
 import time
 
+from suites.build import BuildEvent
+
 from harness import units
 from harness.types import Case, Run
-from suites.build import BuildEvent
 
 # Where nobody watches a line move, say something at most this often while all goes well.
 _QUIET_S = 10.0

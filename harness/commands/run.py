@@ -1,7 +1,7 @@
-"""Measure a suite on a device: build the variants, run every case in interleaved blocks, keep every result.
+"""Measure a suite on a device: build the variants, run all cases in blocks, keep every result.
 
-Without options: the quantization suite on this machine. Every finished run is on disk before the next one
-starts; Ctrl-C keeps what is finished, and `boardmark run --resume` goes on with the rest.
+Without options: the quantization suite on this machine. Every finished run is on disk before the
+next one starts; Ctrl-C keeps what is finished, and `boardmark run --resume` goes on with the rest.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from harness.session.driver import Driver
 from harness.session.scoring import Scorer
 from harness.transport.interpreters import Interpreters
 from harness.transport.local import LocalTransport
+from harness.types import Case
 from results.journal import Journal
 from results.store import Store, new_session_id
 from suites.models import ModelOptions, parse_shape
@@ -58,20 +59,19 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry the session out and return its exit code."""
-    progress = Progress()
     if args.resume:
-        return _resume(args, progress)
+        return _resume(args)
     request = _request(args)
     with _board(args) as board:
         found = preparing.outline(request, board)
         if args.dry_run:
             return _list(found)
         store = Store.create(args.store)
-        ready = preparing.prepare(request, found, new_session_id(), progress.built)
+        ready = preparing.prepare(request, found, new_session_id(), Progress().built)
         if not ready.plan.cases:
             _explain_nothing(ready)
         with store.start(ready.plan) as journal:
-            return _drive(args, board, store, journal, ready, progress)
+            return _drive(args, board, store, journal, ready)
 
 
 def _drive(
@@ -80,9 +80,9 @@ def _drive(
     store: Store,
     journal: Journal,
     ready: preparing.Prepared,
-    progress: Progress,
 ) -> int:
     plan = ready.plan
+    progress = Progress()
     total = sum(len(block) for block in plan.order)
     progress.say(
         f"session {plan.session_id}: {len(plan.cases)} cases, {total} runs on {plan.device}"
@@ -104,7 +104,7 @@ def _drive(
     return conclude(args, store, plan.session_id)
 
 
-def _resume(args: argparse.Namespace, progress: Progress) -> int:
+def _resume(args: argparse.Namespace) -> int:
     store = Store.open(args.store)
     live = store.live()
     if not live:
@@ -118,21 +118,21 @@ def _resume(args: argparse.Namespace, progress: Progress) -> int:
         request = _request(before)
         with _board(before) as board:
             found = preparing.outline(request, board)
-            ready = preparing.prepare(request, found, session_id, progress.built)
+            ready = preparing.prepare(request, found, session_id, Progress().built)
             _check_same(plan.cases, ready.plan.cases)
             ready = preparing.Prepared(
                 plan=plan, sources=ready.sources, evaluations=ready.evaluations
             )
-            progress.say(f"resuming {session_id}: {len(journal.runs)} runs are there")
-            return _drive(args, board, store, journal, ready, progress)
+            Progress().say(f"resuming {session_id}: {len(journal.runs)} runs are there")
+            return _drive(args, board, store, journal, ready)
 
 
-def _check_same(planned: tuple[object, ...], now: tuple[object, ...]) -> None:
-    keys = {case.key for case in planned}  # type: ignore[attr-defined]
-    gone = keys - {case.key for case in now}  # type: ignore[attr-defined]
+def _check_same(planned: tuple[Case, ...], now: tuple[Case, ...]) -> None:
+    keys = {case.key for case in planned}
+    gone = keys - {case.key for case in now}
     if gone:
         raise UsageError(
-            f"{len(gone)} of {len(keys)} cases are not what they were: a model, runtime or toolchain changed",
+            f"{len(gone)} of {len(keys)} cases changed: another model, runtime or toolchain",
             "start a new session; the unfinished one can still be read",
         )
 

@@ -1,4 +1,4 @@
-"""Decide what runs: suite x model x backend x scenario becomes ordered cases, plus the skipped ones with a reason.
+"""Decide what runs: suite x model x backend x scenario becomes ordered cases, or skips.
 
 choice    what the user asked for, on top of the suite
 points    the product, before anything is known about runtimes and artifacts

@@ -1,4 +1,4 @@
-"""Points become cases where a runtime answers and an artifact exists; the rest become skips with the reason."""
+"""Points become cases where a runtime answers and an artifact exists, else skips."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grounds(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known when cases are made: the device, the runtimes, the models and what was built of them.
+    """What is known when cases are made: device, runtimes, models and what was built of them.
 
     `artifacts` is keyed by (model word, variant, format); a str is the reason why there is none.
     """

@@ -1,7 +1,8 @@
 """The order of runs: blocks of one run per case, each a rotation of one random permutation.
 
-A rotation puts every case at another place of the block, so that a slow drift of the machine reaches all of
-them alike instead of charging whoever always comes last (the cyclic Latin square of nanobench's `compare`).
+A rotation puts every case at another place of the block, so that a slow drift of the machine
+reaches all of them alike instead of charging whoever always comes last (the cyclic Latin square of
+nanobench's `compare`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,5 @@ def blocks(repeats: Mapping[str, int], seed: int) -> tuple[tuple[str, ...], ...]
     for block in range(count):
         cut = block * step % len(order)
         rotated = order[cut:] + order[:cut]
-        # Two cases in two blocks: A B, B A - the order is turned round too, so that nobody always follows one other.
-        turned = rotated[::-1] if block % 2 else rotated
-        result.append(tuple(key for key in turned if repeats[key] > block))
+        result.append(tuple(key for key in rotated if repeats[key] > block))
     return tuple(result)

@@ -27,8 +27,9 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 def expand(suite: Suite, choice: Choice) -> tuple[Point, ...]:
     """Return the points of `suite` as `choice` narrows or widens it; UsageError for unknown words.
 
-    A chosen variant or backend that the suite does not have joins its single-stream groups; other groups
-    keep those of the chosen words that are theirs. Chosen batches replace the suite's scenarios.
+    A chosen variant or backend that the suite does not have joins its single-stream groups; other
+    groups keep those of the chosen words that are theirs. Chosen batches replace the suite's
+    scenarios.
     """
     _check(choice)
     groups = _batched(suite, choice) if choice.batches else suite.groups

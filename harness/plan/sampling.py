@@ -6,7 +6,8 @@ from harness.plan.choice import Choice
 from harness.types import Json
 from suites import Sampling
 
-# Start of a process, import of the runtime and load of the model, before anything is known of them.
+# Until it is measured: start of a process, import of the runtime and load of the model, before
+# anything is known of them.
 _ASSUMED_START_S = 1.5
 _SHORTEST_S = 0.1
 _DEFAULT_TARGET = 0.05
@@ -14,10 +15,11 @@ ENERGY_S = 1.5
 
 
 def of(sampling: Sampling, choice: Choice, runs: int) -> Json:
-    """Return the agent's `sampling` object and what the session remembers of it.
+    """Return what the session remembers of its sampling; `run` is the agent's part.
 
-    `precision` is the wanted relative half-width of a case's latency interval; it decides the verdict
-    "imprecise", and one run may stop early at half of it. A budget is divided among the runs.
+    `precision` is the wanted relative half-width of a case's latency interval; it decides the
+    verdict "imprecise", and one run may stop early at half of it. A budget is divided among the
+    runs.
     """
     sample_s = sampling.sample_s
     if choice.budget_s is not None:

@@ -53,7 +53,7 @@ class Driver:
             self._take_in(run)
 
     def run(self, observer: Observer) -> None:
-        """Run what is missing; StoreError if a result cannot be kept, nothing else ends it early."""
+        """Run what is missing; only a result that cannot be kept (StoreError) ends it."""
         slots = list(self._slots())
         missing = [slot for slot in slots if slot[3] not in self._done]
         began = time.monotonic()
@@ -106,10 +106,8 @@ class Driver:
             transport = self._board.under(case.interpreter)
             request = requests.of(case, self._plan, transport)
             request["evaluate"] = self._scorer.wanted(case)
-            event: Json = {}
-            for event in transport.run(request):  # noqa: B007  the last event is the answer
-                pass
-            return event
+            *_, answer = transport.run(request)
+            return answer
         except DeviceError as error:
             self._board.restart(case.interpreter)
             return {

@@ -22,7 +22,7 @@ from suites.models import ModelOptions, Source
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a `run` command says: the choice, the models' data, where to build, its own words."""
+    """Everything a `run` command says: choice, models' data, cache, its own words."""
 
     choice: Choice
     options: ModelOptions
@@ -101,8 +101,8 @@ def default_threads(choice: Choice, identity: Json) -> int:
 
 
 def _check_cores(choice: Choice, identity: Json) -> None:
-    count = identity.get("cpu_count")
-    wrong = [core for core in choice.cores or () if count and core >= count]
+    count = int(identity.get("cpu_count") or 0)
+    wrong = [core for core in choice.cores or () if core >= count > 0]
     if wrong:
         raise UsageError(f"no core {wrong[0]} here: there are {count}", f"use 0-{count - 1}")
 

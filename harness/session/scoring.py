@@ -8,8 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.types import Case, Json, Quality
 from suites.build import load_evaluation
+
+from harness.types import Case, Json, Quality
 from suites.models import Evaluation, Source
 
 
@@ -48,7 +49,7 @@ class Scorer:
         self._folder.cleanup()
 
     def wanted(self, case: Case) -> Json | None:
-        """Return the request's `evaluate` object, None where this case's quality is known already."""
+        """Return the request's `evaluate` object, None where the quality is known."""
         path = self._paths.get(case.model)
         if path is None or _identity(case) in self._scored:
             return None
@@ -61,7 +62,7 @@ class Scorer:
         self._scored[_identity(case)] = quality
 
     def quality(self, case: Case) -> Quality | None:
-        """Return the quality of `case` if it was scored, from this run's outputs where there are any."""
+        """Return the quality of `case` if it was scored, in this run or before."""
         if self._outputs(case).exists():
             self._scored[_identity(case)] = self._score(case)
         return self._scored.get(_identity(case))

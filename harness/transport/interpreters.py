@@ -1,4 +1,4 @@
-"""Which python runs a backend: the one that was named, the one `make install` created for it, or ours."""
+"""Which python runs a backend: the one named, the one made for it, or ours."""
 
 from __future__ import annotations
 

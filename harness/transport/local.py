@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 from harness.errors import DeviceError
 from harness.transport.package import cached_agent
@@ -25,7 +26,7 @@ class LocalTransport:
 
     def __init__(self, cache: Path, interpreter: str = sys.executable) -> None:
         """Start the agent under `interpreter`; DeviceError when that cannot be done."""
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the agent
         self._ids = itertools.count(1)
         self._pending = b""
         try:
@@ -38,9 +39,10 @@ class LocalTransport:
                 start_new_session=True,
             )
         except OSError as error:
-            raise DeviceError(
-                f"cannot start the agent with {interpreter}: {error.strerror}"
-            ) from error
+            raise DeviceError(f"cannot start {interpreter}: {error.strerror}") from error
+        # Both were asked for as pipes, so Popen made them.
+        self._requests = cast(IO[bytes], self._process.stdin)
+        self._answers = cast(IO[bytes], self._process.stdout)
 
     def identify(self) -> Json:
         """Return what the agent says this machine is."""
@@ -48,7 +50,7 @@ class LocalTransport:
         return identity
 
     def probe(self, backend: str) -> Json:
-        """Import the runtime in a child; return {"status", "reason", "result": {"version", ...}}."""
+        """Import the runtime in a child; return its status, reason and result."""
         return self._last({"op": "probe", "backend": backend, "timeout_s": 120}, 120.0)
 
     def put(self, path: Path) -> str:
@@ -62,29 +64,24 @@ class LocalTransport:
     def close(self) -> None:
         """End the agent and wait for it."""
         with contextlib.suppress(OSError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+            self._requests.close()
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._answers.close()
         self._log.close()
 
     def _last(self, request: Json, timeout_s: float) -> Json:
-        last: Json = {}
-        for last in self._events(request, timeout_s):
-            pass
+        *_, last = self._events(request, timeout_s)
         return last
 
     def _events(self, request: Json, timeout_s: float) -> Iterator[Json]:
-        assert self._process.stdin is not None
         identifier = next(self._ids)
         line = json.dumps({**request, "id": identifier}).encode() + b"\n"
         try:
-            self._process.stdin.write(line)
+            self._requests.write(line)
         except OSError as error:
             raise DeviceError(f"the agent is gone{self._last_words()}") from error
         while True:
@@ -96,10 +93,9 @@ class LocalTransport:
                 return
 
     def _read_line(self, timeout_s: float) -> bytes:
-        assert self._process.stdout is not None
         while b"\n" not in self._pending:
-            ready, _, _ = select.select([self._process.stdout], [], [], timeout_s)
-            data = self._process.stdout.read(1 << 20) if ready else None
+            ready, _, _ = select.select([self._answers], [], [], timeout_s)
+            data = self._answers.read(1 << 20) if ready else None
             if not ready:
                 raise DeviceError(f"the agent did not answer within {timeout_s:.0f} s")
             if not data:

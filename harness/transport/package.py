@@ -15,7 +15,7 @@ _MAIN = b"import sys\nfrom harness.agent.entry import main\nsys.exit(main())\n"
 
 
 def agent_bytes() -> bytes:
-    """Return `agent.pyz`: harness/agent and backends, nothing else, runnable by any python3 >= 3.6."""
+    """Return `agent.pyz`: harness/agent and backends, runnable by any python3 >= 3.6."""
     root = Path(__file__).resolve().parents[2]
     sources = [root / "harness" / "__init__.py"]
     sources += sorted((root / "harness" / "agent").rglob("*.py"))

@@ -1,0 +1,189 @@
+"""One run through the real agent; the null backend plays the runtime."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.transport.local import LocalTransport
+from harness.transport.package import write_agent
+
+Make = Callable[..., dict[str, Any]]
+
+
+def finish(local: LocalTransport, request: dict[str, Any]) -> dict[str, Any]:
+    *_, last = local.run(request)
+    return last
+
+
+def test_a_run_reports_phases_in_order_then_its_samples(
+    local: LocalTransport, null_request: Make
+) -> None:
+    *phases, last = local.run(null_request())
+    assert [event["name"] for event in phases] == ["imported", "loaded", "first", "steady", "timed"]
+    assert last["status"] == "ok"
+    result = last["result"]
+    assert len(result["samples_ns"]) == 50
+    assert result["stop_reason"] == "count"
+    assert statistics.median(result["samples_ns"]) > 200_000
+    assert result["timed_wall_s"] * 1e9 >= sum(result["samples_ns"])
+    assert result["inputs"] == {"mode": "fresh", "buffers": 8}
+
+
+def test_memory_is_told_by_phase_and_the_ballast_shows_up_only_after_loading(
+    local: LocalTransport, null_request: Make
+) -> None:
+    result = finish(local, null_request(allocate_mb=64))["result"]
+    memory = result["memory"]
+    assert memory["reset"] is True
+    grown = memory["loaded"]["hwm_bytes"] - memory["imported"]["hwm_bytes"]
+    assert grown == pytest.approx(64e6, rel=0.02)
+    assert result["peak_rss_bytes"] >= memory["loaded"]["hwm_bytes"]
+    assert result["peak_anon_bytes"] > 64e6 > result["peak_file_bytes"]
+
+
+def test_peak_memory_does_not_inherit_a_large_parent(tmp_path: Path, null_request: Make) -> None:
+    """The desk may be large; what a child reports must not change by it (ru_maxrss would)."""
+    small, large = (
+        _baseline_under_parent(tmp_path, null_request(), hoard_mb) for hoard_mb in (0, 300)
+    )
+    assert large == pytest.approx(small, rel=0.05)
+
+
+def _baseline_under_parent(folder: Path, request: dict[str, Any], hoard_mb: int) -> int:
+    agent = write_agent(folder / "agent.pyz")
+    code = (
+        f"import subprocess, sys; hoard = bytearray({hoard_mb} * 1000000); hoard[::4096] = hoard[::4096]\n"
+        "sys.exit(subprocess.call([sys.executable, sys.argv[1]]))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(agent)],
+        input=json.dumps(request) + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    last = json.loads(answer.stdout.splitlines()[-1])
+    peak: int = last["result"]["memory"]["baseline"]["hwm_bytes"]
+    return peak
+
+
+@pytest.mark.parametrize(
+    ("fail", "status", "words", "phase"),
+    [
+        ("load", "failed", "loading fails", "imported"),
+        ("infer", "failed", "inference fails", "loaded"),
+        ("crash", "crashed", "SIGILL", "loaded"),
+        ("abort", "crashed", "SIGABRT", "loaded"),
+        ("hang", "timeout", "within 1 s", "loaded"),
+    ],
+)
+def test_every_way_to_fail_is_a_result_with_the_phase_it_got_to(
+    local: LocalTransport, null_request: Make, fail: str, status: str, words: str, phase: str
+) -> None:
+    last = finish(local, null_request({"timeout_s": 1}, fail=fail))
+    assert (last["status"], last["result"]["phase"]) == (status, phase)
+    assert words in last["reason"]
+    assert finish(local, null_request())["status"] == "ok", "the next run must not notice"
+
+
+def test_running_out_of_memory_is_oom(tmp_path: Path, null_request: Make) -> None:
+    """RLIMIT_AS plays a small board: the child's allocation fails and only its run does."""
+    agent = write_agent(tmp_path / "agent.pyz")
+
+    def small_board() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (1_000_000_000, 1_000_000_000))
+
+    answer = subprocess.run(
+        [sys.executable, str(agent)],
+        input=json.dumps(null_request(fail="memory")) + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=small_board,
+    )
+    last = json.loads(answer.stdout.splitlines()[-1])
+    assert last["status"] == "oom"
+    assert "memory" in last["reason"].lower()
+
+
+def test_a_child_killed_from_outside_is_oom_with_its_last_size(
+    local: LocalTransport, null_request: Make
+) -> None:
+    """The kernel's out-of-memory killer looks like this to a supervisor: SIGKILL from nowhere."""
+    request = null_request({"timeout_s": 30}, fail="hang", allocate_mb=32)
+    events = local.run(request)
+    for event in events:
+        if event.get("name") == "loaded":
+            break
+    child = _measured_child()
+    os.kill(child, 9)
+    *_, last = events
+    assert last["status"] == "oom"
+    assert "SIGKILL" in last["reason"] or "out of memory" in last["reason"]
+
+
+def _measured_child() -> int:
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        words = entry.read_bytes().split(b"\0")
+        if b"--child" in words:
+            return int(entry.parent.name)
+    raise AssertionError("no measured child is running")
+
+
+def test_a_missing_runtime_is_skipped_with_the_install_command(
+    local: LocalTransport, tmp_path: Path
+) -> None:
+    """tflite-runtime needs an interpreter of its own, so this one never has it."""
+    answer = local.probe("tflite-runtime")
+    assert answer["status"] == "skipped"
+    assert "make install-tflite-runtime" in answer["reason"]
+
+
+def test_affinity_is_set_and_reported(local: LocalTransport, null_request: Make) -> None:
+    assert finish(local, null_request({"affinity": [0]}))["result"]["affinity"] == [0]
+    refused = finish(local, null_request({"affinity": [4095]}))
+    assert refused["status"] == "failed"
+    assert "4095" in refused["reason"]
+
+
+def test_the_evaluation_pass_writes_outputs_in_the_models_order(
+    local: LocalTransport, null_request: Make, tmp_path: Path
+) -> None:
+    inputs = tmp_path / "evaluation.npz"
+    values = np.arange(20, dtype=np.float32).reshape(5, 4)
+    np.savez(inputs, **{"in:x": values})
+    wanted = {"inputs": str(inputs), "outputs": str(tmp_path / "out.npz")}
+    request = null_request({"evaluate": wanted, "batch": 2})
+    request["inputs"][0]["shape"] = [2, 4]
+    last = finish(local, request)
+    assert last["result"]["evaluated"] == 5
+    with np.load(wanted["outputs"]) as stored:
+        np.testing.assert_array_equal(stored["out:0"], values)
+
+
+def test_chatter_on_stdout_cannot_break_the_protocol(tmp_path: Path, null_request: Make) -> None:
+    """A site hook prints in every python process, as chatty runtimes do."""
+    (tmp_path / "sitecustomize.py").write_text('print(\'{"event": "finished"}\')\n')
+    agent = write_agent(tmp_path / "agent.pyz")
+    answer = subprocess.run(
+        [sys.executable, str(agent)],
+        input=json.dumps({**null_request(), "id": 7}) + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    events = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [event.get("id") for event in events[1:]] == [7] * (len(events) - 1)
+    assert events[-1]["status"] == "ok"

@@ -1,0 +1,170 @@
+"""What is decided before anything runs: points, cases, skips, order, sampling."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import suites
+from harness.errors import UsageError
+from harness.plan import cases, order, points, sampling
+from harness.plan.cases import Grounds, Runtime
+from harness.plan.choice import Choice
+from harness.types import Artifact, Case, Model, Skip, TensorSpec
+from suites import Group, Suite
+
+
+def suite(*groups: Group, models: tuple[str, ...] = ("m",)) -> Suite:
+    return Suite(name="s", title="s", question="?", models=models, groups=groups)
+
+
+SINGLE = Group(variants=("fp32", "int4"), backends=("onnxruntime", "openvino"))
+BATCHED = Group(variants=("fp32",), backends=("openvino",), scenario="offline", batch=8)
+
+
+def test_points_are_the_product_of_each_group_times_the_suites_blocks() -> None:
+    found = points.expand(suite(SINGLE, BATCHED), Choice(suite="s"))
+    assert len(found) == 5
+    assert {point.blocks for point in found} == {5}
+    assert found[-1].scenario == "offline"
+
+
+def test_a_choice_narrows_groups_and_may_add_to_single_stream_only() -> None:
+    choice = Choice(suite="s", variants=("fp16", "fp32"), backends=("openvino", "torch"), blocks=2)
+    found = points.expand(suite(SINGLE, BATCHED), choice)
+    got = {(point.variant, point.backend, point.batch) for point in found}
+    assert got == {
+        ("fp16", "openvino", 1), ("fp16", "torch", 1), ("fp32", "openvino", 1),
+        ("fp32", "torch", 1), ("fp32", "openvino", 8),
+    }  # fmt: skip
+    assert {point.blocks for point in found} == {2}
+
+
+def test_chosen_batches_replace_the_scenarios() -> None:
+    found = points.expand(suite(SINGLE, BATCHED), Choice(suite="s", batches=(1, 4)))
+    assert {(point.scenario, point.batch) for point in found} == {
+        ("single_stream", 1),
+        ("offline", 4),
+    }
+    assert len(found) == 8
+
+
+def test_the_null_backend_meets_only_the_null_model() -> None:
+    both = suite(Group(variants=("fp32",), backends=("null", "torch")), models=("null-model", "m"))
+    found = points.expand(both, Choice(suite="s"))
+    assert {(point.model, point.backend) for point in found} == {
+        ("null-model", "null"),
+        ("m", "torch"),
+    }
+    with pytest.raises(UsageError, match="nothing to measure"):
+        points.expand(both, Choice(suite="s", models=("m",), backends=("null",)))
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        (Choice(suite="s", variants=("int8-dynamc",)), "int8-dynamic"),
+        (Choice(suite="s", backends=("onnxruntme",)), "onnxruntime"),
+    ],
+)
+def test_unknown_words_get_the_nearest_names(choice: Choice, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        points.expand(suite(SINGLE), choice)
+
+
+def grounds(artifact: Artifact | str, runtime: Runtime) -> Grounds:
+    inputs = (
+        TensorSpec(name="x", dtype="int64", shape=(1, 64), low=0, high=10),
+        TensorSpec(name="scale", dtype="float32", shape=(3,), batched=False),
+    )
+    model = Model(name="m", origin="trained", digest="d", inputs=inputs)
+    return Grounds(
+        device="local",
+        threads=2,
+        runtimes={"openvino": runtime},
+        models={"m": model},
+        artifacts={("m", "fp32", "xml"): artifact},
+    )
+
+
+READY = Runtime(backend="openvino", interpreter="python", version="1.0")
+BUILT = Artifact(path="a.xml", format="xml", sha256="00", size_bytes=1)
+
+
+def point(batch: int = 1) -> points.Point:
+    return points.expand(
+        suite(Group(variants=("fp32",), backends=("openvino",), scenario="offline", batch=batch)),
+        Choice(suite="s"),
+    )[0]
+
+
+def test_a_case_binds_the_batch_and_leaves_unbatched_inputs_alone() -> None:
+    made = cases.make(point(8), Choice(suite="s"), grounds(BUILT, READY))
+    assert isinstance(made, Case)
+    assert made.options["shapes"] == {"x": [8, 64], "scale": [3]}
+    assert made.options["precision"] == "f32"
+
+
+@pytest.mark.parametrize(
+    ("artifact", "runtime", "reason"),
+    [
+        ("no toolchain does that", READY, "no toolchain does that"),
+        (
+            BUILT,
+            Runtime(backend="openvino", interpreter="p", reason="not installed"),
+            "not installed",
+        ),
+    ],
+)
+def test_what_cannot_run_is_a_skip_with_the_reason(
+    artifact: Artifact | str, runtime: Runtime, reason: str
+) -> None:
+    made = cases.make(point(), Choice(suite="s"), grounds(artifact, runtime))
+    assert isinstance(made, Skip)
+    assert made.reason == reason
+
+
+def test_the_key_changes_with_what_may_change_the_number_and_not_with_where_files_lie() -> None:
+    def key(artifact: Artifact = BUILT, runtime: Runtime = READY, batch: int = 1) -> str:
+        made = cases.make(point(batch), Choice(suite="s"), grounds(artifact, runtime))
+        assert isinstance(made, Case)
+        return made.key
+
+    moved = Artifact(path="elsewhere.xml", format="xml", sha256="00", size_bytes=1)
+    other = Artifact(path="a.xml", format="xml", sha256="01", size_bytes=1)
+    upgraded = Runtime(backend="openvino", interpreter="python", version="1.1")
+    assert key() == key(moved)
+    assert len({key(), key(other), key(runtime=upgraded), key(batch=2)}) == 4
+
+
+@given(
+    st.dictionaries(st.text("abcdef", min_size=1, max_size=4), st.integers(1, 8), max_size=12),
+    st.integers(0, 1000),
+)
+def test_every_case_runs_as_often_as_asked_once_per_block(
+    repeats: dict[str, int], seed: int
+) -> None:
+    found = order.blocks(repeats, seed)
+    assert found == order.blocks(dict(reversed(repeats.items())), seed)
+    assert all(len(set(block)) == len(block) for block in found)
+    assert {key: sum(key in block for block in found) for key in repeats} == repeats
+
+
+def test_the_place_in_the_block_rotates() -> None:
+    found = order.blocks({str(number): 5 for number in range(10)}, seed=3)
+    for key in found[0]:
+        places = [block.index(key) for block in found]
+        assert len(set(places)) >= 3, "a drift within the block must reach every case"
+    assert order.blocks({"a": 4, "b": 4}, 1)[0] != order.blocks({"a": 4, "b": 4}, 1)[1]
+
+
+def test_a_budget_is_divided_among_the_runs_and_a_precision_reaches_the_agent() -> None:
+    own = suites.Sampling(sample_s=2.0)
+    plain = sampling.of(own, Choice(suite="s"), 10)
+    assert plain["run"]["budget_s"] == 2.0
+    assert plain["precision"] == 0.05
+    tight = sampling.of(own, Choice(suite="s", budget_s=20, precision=0.01), 10)
+    assert tight["run"]["budget_s"] == pytest.approx(0.5)
+    assert tight["run"]["precision"] == pytest.approx(0.005)
+    assert sampling.of(own, Choice(suite="s", budget_s=1), 1000)["run"]["budget_s"] > 0
