@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # typing itself would cost the measured child memory
 
 # The user's word -> where it lives, the artifact formats it takes (preferred first), how to get it.
 # `fixed` are options that belong to the word itself. One row is all a new backend needs.
-TABLE = {
+TABLE: "Dict[str, Dict[str, Any]]" = {
     "onnxruntime": {
         "module": "backends.onnx_runtime",
         "formats": ["onnx"],
@@ -73,7 +73,7 @@ TABLE = {
         "fixed": {"mode": "script"},
     },
     "null": {"module": "backends.null", "formats": ["null"], "install": "", "fixed": {}},
-}  # type: Dict[str, Dict[str, Any]]
+}
 
 # Keys of session.evidence(): each present, None where the runtime does not tell.
 EVIDENCE = (
