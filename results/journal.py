@@ -1,6 +1,5 @@
 """The journal of a live session: one self-checking line per finished run, on the disk at once.
 
-A line is {"v": 1, "sha256": digest of rec, "len": bytes of rec, "rec": {"kind": ..., "body": ...}}.
 The first record is the plan, then come runs and notes. A record is appended with a single write and
 synced, so that a crash can only tear the last line, which was never acknowledged and is cut when
 the journal is opened again.
@@ -8,7 +7,6 @@ the journal is opened again.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -19,10 +17,10 @@ import msgspec
 from harness.errors import StoreError
 from harness.types import Run, SessionPlan
 from results.durable import RESUME, sync_directory, translated, write_all
+from results.lines import DamageError, Record, decode, encode, outlasts
 from results.lock import lock
 
 JOURNAL = "journal.ndjson"
-VERSION = 1
 _LARGEST_NS = 2**63 - 1
 
 
@@ -41,26 +39,6 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     damaged: tuple[str, ...] = ()
 
 
-class _Line(msgspec.Struct):
-    """One line as it lies in the file; `rec` stays raw, because the digest is over its bytes."""
-
-    v: int
-    sha256: str
-    len: int
-    rec: msgspec.Raw
-
-
-class _Record(msgspec.Struct):
-    """What a line carries; a kind that only a newer version knows is passed over."""
-
-    kind: str
-    body: msgspec.Raw
-
-
-class _DamageError(Exception):
-    """A line that is not the record it was; the message says what is wrong with it."""
-
-
 def read(path: Path, salvage: bool = False) -> Content:
     """Return what the journal at `path` holds, without its torn tail; change nothing.
 
@@ -71,14 +49,14 @@ def read(path: Path, salvage: bool = False) -> Content:
         data = path.read_bytes()
     lines = data.split(b"\n")
     tail = lines.pop()
-    records: list[_Record] = []
+    records: list[Record] = []
     damaged: list[str] = []
     end = 0
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate([*lines, tail] if outlasts(tail) else lines, start=1):
         try:
-            records.append(_decode(line))
-        except _DamageError as damage:
-            if number == len(lines) and not tail:
+            records.append(decode(line))
+        except DamageError as damage:
+            if number == len(lines) and not tail and not outlasts(line):
                 tail = line + b"\n"
                 break
             if not salvage:
@@ -99,7 +77,7 @@ def has_plan(path: Path) -> bool:
 
 
 def _content(
-    path: Path, records: list[_Record], end: int, torn: int, damaged: tuple[str, ...]
+    path: Path, records: list[Record], end: int, torn: int, damaged: tuple[str, ...]
 ) -> Content:
     """Sort the records of a journal by kind; a run that was written twice counts once."""
     plan: SessionPlan | None = None
@@ -127,27 +105,6 @@ def _content(
         torn_bytes=torn,
         damaged=damaged,
     )
-
-
-def _encode(kind: str, body: Any) -> bytes:
-    """Return the line that carries one record, newline included."""
-    record = msgspec.json.encode({"kind": kind, "body": body})
-    head = {"v": VERSION, "sha256": hashlib.sha256(record).hexdigest(), "len": len(record)}
-    return msgspec.json.encode({**head, "rec": msgspec.Raw(record)}) + b"\n"
-
-
-def _decode(line: bytes) -> _Record:
-    """Return the record `line` carries; _DamageError unless it is there to the last bit."""
-    try:
-        envelope = msgspec.json.decode(line, type=_Line)
-        content = bytes(envelope.rec)
-        if envelope.v > VERSION:
-            raise _DamageError(f"was written by a newer boardmark (journal version {envelope.v})")
-        if len(content) != envelope.len or hashlib.sha256(content).hexdigest() != envelope.sha256:
-            raise _DamageError("does not match its checksum")
-        return msgspec.json.decode(content, type=_Record)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise _DamageError("is not a whole record") from None
 
 
 class Journal:
@@ -270,7 +227,7 @@ class Journal:
         kept = f"{len(self._runs)} finished runs are kept"
         if self._broken or self._descriptor < 0:
             raise StoreError(f"{str(self.path)!r} is closed for writing; {kept}", RESUME)
-        line = _encode(kind, body)
+        line = encode(kind, body)
         with translated("append to", self.path, kept):
             try:
                 write_all(self._descriptor, line)
