@@ -26,7 +26,7 @@ def local(agent_cache: Path) -> Iterator[LocalTransport]:
 
 @pytest.fixture
 def null_request(tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Make a run request on the null backend; keywords go into its script, `request` over the rest."""
+    """Make a run request for the null backend: keywords into its script, `request` over all."""
 
     def make(request: dict[str, Any] | None = None, **script: Any) -> dict[str, Any]:
         artifact = tmp_path / "model.null"

@@ -63,7 +63,8 @@ def test_peak_memory_does_not_inherit_a_large_parent(tmp_path: Path, null_reques
 def _baseline_under_parent(folder: Path, request: dict[str, Any], hoard_mb: int) -> int:
     agent = write_agent(folder / "agent.pyz")
     code = (
-        f"import subprocess, sys; hoard = bytearray({hoard_mb} * 1000000); hoard[::4096] = hoard[::4096]\n"
+        f"import subprocess, sys; hoard = bytearray({hoard_mb} * 1000000)\n"
+        "hoard[::4096] = hoard[::4096]\n"
         "sys.exit(subprocess.call([sys.executable, sys.argv[1]]))"
     )
     answer = subprocess.run(

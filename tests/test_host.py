@@ -1,6 +1,6 @@
-import boards
 from pathlib import Path
 
+import boards
 import pytest
 
 from harness.agent.probes import host

@@ -132,6 +132,8 @@ def test_jetpack(board, l4t, jetpack):
 def test_details_of_the_n5105():
     facts = identify(boards.root("n5105"))
     assert facts["governors"] == ["powersave"]
+    switch = "/sys/devices/system/cpu/intel_pstate/no_turbo"
+    assert facts["turbo_off"] == f"echo 1 | sudo tee {switch}"
     assert (facts["turbo"], facts["smt"], facts["hypervisor"]) == (True, False, False)
     assert facts["ram_bytes"] == 8005000 * 1024
     assert facts["caches"][-1] == {

@@ -90,6 +90,7 @@ QUESTIONS = (
     ("caches", cpu.caches),
     ("governors", cpu.governors),
     ("turbo", cpu.turbo),
+    ("turbo_off", cpu.turbo_off),
     ("smt", cpu.smt),
     ("isolated", cpu.isolated),
     ("hypervisor", board.hypervisor),

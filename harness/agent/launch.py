@@ -116,7 +116,7 @@ class Child:
             return self._killed()
         if code < 0:
             name = signal.Signals(-code).name
-            hint = _FATAL_HINTS.get(-code, "the runtime was ended by a signal")
+            hint = _FATAL_HINTS.get(signal.Signals(-code), "the runtime was ended by a signal")
             return "crashed", "died of {}: {}{}".format(name, hint, self._last_words())
         return "crashed", "exit status {} without a result{}".format(code, self._last_words())
 

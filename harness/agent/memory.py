@@ -41,7 +41,7 @@ def reset(path="/proc/self/clear_refs"):
 
 
 def peaks(phases):
-    """Return peak_rss_, peak_anon_ and peak_file_bytes over {phase: reading}; None where none is known."""
+    """Return the largest of {phase: reading} as peak_rss_, peak_anon_, peak_file_bytes, or None."""
     readings = [reading for reading in phases.values() if isinstance(reading, dict)]
     found = {}
     for name, key in (("rss", "hwm_bytes"), ("anon", "anon_bytes"), ("file", "file_bytes")):

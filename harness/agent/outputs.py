@@ -29,6 +29,7 @@ def evaluate(session, wanted, specs, batch):
         answer = session.outputs(session.infer(session.bind(sample)))
         collected.append([numpy.array(value) for value in answer.values()])
     columns = [join(parts)[:total] for parts in zip(*collected)]
+    named = {"out:{}".format(number): column for number, column in enumerate(columns)}  # type: dict
     with open(wanted["outputs"], "wb") as stream:
-        numpy.savez(stream, **{"out:{}".format(i): column for i, column in enumerate(columns)})
+        numpy.savez(stream, **named)
     return total

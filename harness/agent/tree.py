@@ -18,7 +18,7 @@ _WORDS = {
 }
 
 
-class Unreadable(Exception):  # noqa: N818 - it is a reason more than an error
+class Unreadable(Exception):
     """A value that could not be read; the message is the reason, starting with the path.
 
     `denied` is true where permission is what is missing.

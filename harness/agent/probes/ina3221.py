@@ -46,7 +46,7 @@ def total(names):
 
 
 def _rails(root):
-    """Return {rail name: (path, read in W)} of both drivers; links to a device show it only once."""
+    """Return {rail name: (path, read in W)} of both drivers; a link to a meter is that meter."""
     found = {}  # type: dict[str, tuple[str, object]]
     for path in tree.find(root, _IIO) + tree.find(root, _HWMON):
         try:
