@@ -1,0 +1,90 @@
+"""The command line's own behaviour: help, unknown words, the one handler of errors, start-up imports."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+from harness.errors import DeviceError, StoreError, UsageError
+
+
+def test_help_names_every_command_and_every_command_has_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["--help"]) == 0
+    overview = capsys.readouterr().out
+    for name in cli.COMMANDS:
+        assert f"\n  {name}" in overview
+        with pytest.raises(SystemExit) as leaving:
+            cli.main([name, "--help"])
+        assert leaving.value.code == 0
+        assert "--" in capsys.readouterr().out
+
+
+def test_every_command_is_a_module_with_a_summary() -> None:
+    files = {path.stem for path in Path(cli.__file__).with_name("commands").glob("*.py")}
+    for name in cli.COMMANDS:
+        assert importlib.import_module(f"harness.commands.{name}").__doc__
+    shared = {"__init__", "options", "outcome", "progress"}
+    assert files - shared == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rnu"], "unknown command 'rnu'; did you mean run?"),
+        (["run", "--suite", "quantisation"], "did you mean quantization?"),
+        (["run", "--variants", "int8-dynamc"], "did you mean int8-dynamic"),
+        (["run", "--backends", "onxruntime"], "did you mean onnxruntime?"),
+        (["run", "--budget", "soon"], "write it like 20s, 3m or 500ms"),
+        (["run", "--precision", "200%"], "write it like 1% or 0.01"),
+        (["run", "--suite", "quick", "--device", "jetsn"], "unknown device 'jetsn'"),
+        (["run", "--model", "no-such.onnx"], "no-such.onnx"),
+        (["run", "--suite", "quick", "--cores", "77"], "no core 77 here"),
+        (["run", "--interpreter", "torch=/no/python"], "no such interpreter"),
+        (["show", "--store", "/nowhere/at/all"], "/nowhere/at/all"),
+        (["export", "--store", "/nowhere/at/all"], "/nowhere/at/all"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_exit_2(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("error", [UsageError("a"), StoreError("b"), DeviceError("c", "do this")])
+def test_errors_become_their_exit_codes(
+    error: UsageError, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("harness.commands.show.run", fails)
+    assert cli.main(["show"]) == error.exit_code
+    assert str(error) in capsys.readouterr().err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from harness.cli import main; main(['--help'])\n"
+        "heavy = {'numpy', 'pandas', 'pyarrow', 'matplotlib', 'msgspec', 'torch', 'jinja2', 'rich'}\n"
+        "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("boardmark 0.")
