@@ -17,7 +17,7 @@ def find(root):
     """Return a Counter over every processor package; raise Unreadable with the reason."""
     zones = []
     for path in tree.find(root, _ZONES):
-        if path.count(":") == 1 and tree.text(root, path + "/name").startswith("package"):
+        if tree.text(root, path + "/name").startswith("package"):
             zones.append(path)
     if not zones:
         raise Unreadable("no processor package in /sys/class/powercap/intel-rapl:*")
