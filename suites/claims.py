@@ -53,10 +53,15 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """A verdict and the sentence that supports it."""
+    """A verdict and the sentence that supports it.
+
+    `favourable` tells that our whole interval is better than the documented figure: a claim may be
+    contradicted by something better.
+    """
 
     verdict: Verdict
     reason: str
+    favourable: bool = False
 
 
 class _Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +110,11 @@ class _Pair(msgspec.Struct, frozen=True, kw_only=True):
             return self.hi < self.neutral
         return self.documented < self.neutral and self.lo > self.neutral
 
+    @property
+    def favourable(self) -> bool:
+        """Tell whether our whole interval is better than the documented figure."""
+        return self.lo > self.documented if self.higher_is_better else self.hi < self.documented
+
     def _is_better(self, value: float) -> bool:
         return value > self.neutral if self.higher_is_better else value < self.neutral
 
@@ -121,11 +131,9 @@ def judge(claim: Claim, ours: Measured) -> Finding:
             verdict="reproduced", reason="our interval is on the better side of the bound"
         )
     if pair.opposite:
-        return Finding(verdict="not reproduced", reason="the effect points the other way")
+        return _contradicted(pair, "the effect points the other way")
     if not pair.same_direction:
-        return Finding(
-            verdict="not reproduced", reason="our interval cannot be told from no effect"
-        )
+        return _contradicted(pair, "our interval cannot be told from no effect")
     return _weigh(pair)
 
 
@@ -156,8 +164,15 @@ def _weigh(pair: _Pair) -> Finding:
     """Return the finding for an effect in the documented direction but of another size."""
     share = abs(pair.value - pair.neutral) / abs(pair.documented - pair.neutral)
     if share >= 1 and not pair.documented_is_cost:
-        return Finding(verdict="partly", reason="the effect is larger than documented")
+        reason = "the effect is larger than documented"
+        return Finding(verdict="partly", reason=reason, favourable=pair.favourable)
     deviation = abs(1 - share)
     side = "of the documented effect is missing" if share < 1 else "more than documented"
     verdict: Verdict = "partly" if deviation < 0.5 else "not reproduced"
-    return Finding(verdict=verdict, reason=f"{deviation:.0%} {side}")
+    reason = f"{deviation:.0%} {side}"
+    return Finding(verdict=verdict, reason=reason, favourable=pair.favourable)
+
+
+def _contradicted(pair: _Pair, reason: str) -> Finding:
+    """Return the finding for an effect that is absent or points the other way."""
+    return Finding(verdict="not reproduced", reason=reason, favourable=pair.favourable)

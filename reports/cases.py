@@ -1,0 +1,163 @@
+"""One row per case with everything measured, and one sentence per case that is not valid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from reports import SessionView
+from reports.figures import DASH, common_scale, interval, scaled
+from reports.grid import Badge, Cell, Grid, Group, Header, Row
+from reports.tables import ROW_TONES
+from results.cases import CaseRow
+from results.row import CaseRow as _Row
+
+PERCENTILES = "p99 stands only where all runs of a case together hold 368 samples"
+
+
+class _Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of the case table: its heading, unit, value and ends of the interval."""
+
+    title: str
+    unit: str
+    value: Callable[[_Row], float | None]
+    lo: Callable[[_Row], float | None] | None = None
+    hi: Callable[[_Row], float | None] | None = None
+
+
+METRICS = (
+    _Metric(
+        title="p50",
+        unit="s",
+        value=lambda row: row.latency_p50_s,
+        lo=lambda row: row.latency_p50_lo_s,
+        hi=lambda row: row.latency_p50_hi_s,
+    ),
+    _Metric(title="p90", unit="s", value=lambda row: row.latency_p90_s),
+    _Metric(title="p99", unit="s", value=lambda row: row.latency_p99_s),
+    _Metric(
+        title="Throughput",
+        unit="per_s",
+        value=lambda row: row.throughput_per_s,
+        lo=lambda row: row.throughput_lo_per_s,
+        hi=lambda row: row.throughput_hi_per_s,
+    ),
+    _Metric(title="Load", unit="s", value=lambda row: row.load_s),
+    _Metric(title="First inference", unit="s", value=lambda row: row.first_inference_s),
+    _Metric(title="Peak memory", unit="bytes", value=lambda row: row.peak_rss_bytes),
+    _Metric(title="of it anonymous", unit="bytes", value=lambda row: row.peak_anon_bytes),
+    _Metric(title="of it files", unit="bytes", value=lambda row: row.peak_file_bytes),
+    _Metric(title="Model file", unit="bytes", value=lambda row: row.size_bytes),
+    _Metric(title="Energy per inference", unit="j", value=lambda row: row.energy_j),
+    _Metric(title="Power", unit="w", value=lambda row: row.power_w),
+)
+
+
+def cases(view: SessionView, model: str) -> Grid:
+    """Return every measured case of one model with all its figures, grouped by scenario."""
+    rows = [row for row in view.rows if row.model == model and row.verdict != "skipped"]
+    scales = [common_scale([metric.value(row) for row in rows], metric.unit) for metric in METRICS]
+    scenarios = dict.fromkeys((row.scenario, row.batch) for row in rows)
+    return Grid(
+        id=f"cases-{view.models().index(model)}",
+        caption=f"Time, memory and power of every case of {model}",
+        headers=(
+            Header(text="Case", figures=False),
+            *(
+                Header(text=metric.title, unit=unit)
+                for metric, (_, unit) in zip(METRICS, scales, strict=True)
+            ),
+        ),
+        groups=tuple(
+            Group(
+                head=scenario_name(scenario, batch),
+                rows=tuple(
+                    _row(row, [factor for factor, _ in scales])
+                    for row in rows
+                    if (row.scenario, row.batch) == (scenario, batch)
+                ),
+            )
+            for scenario, batch in scenarios
+        ),
+        notes=_notes(rows),
+    )
+
+
+def scenario_name(scenario: str, batch: int) -> str:
+    """Return how a case was driven, in words."""
+    if scenario == "single_stream":
+        return "Single stream" + (f", {batch} inputs per call" if batch > 1 else "")
+    return f"{scenario.capitalize()}, {batch} inputs per call"
+
+
+def doubtful(view: SessionView) -> tuple[Grid, ...]:
+    """Return every case that is not valid with its reason; nothing where all are."""
+    rows = [row for row in view.rows if row.verdict != "valid"]
+    if not rows:
+        return ()
+    order = ("failed", "unstable", "imprecise", "skipped")
+    rows.sort(key=lambda row: order.index(row.verdict))
+    return (
+        Grid(
+            id="doubtful",
+            caption="Cases that are not ranked, and why",
+            headers=(
+                Header(text="Case", figures=False),
+                Header(text="Verdict", figures=False),
+                Header(text="Reason", figures=False),
+            ),
+            groups=(Group(head="", rows=tuple(map(_reason, rows))),),
+        ),
+    )
+
+
+def _row(row: CaseRow, factors: Sequence[float]) -> Row:
+    """Return one case's figures in the units of their columns."""
+    cells = []
+    for metric, factor in zip(METRICS, factors, strict=True):
+        ends = (metric.lo(row), metric.hi(row)) if metric.lo and metric.hi else (None, None)
+        cells.append(Cell(text=scaled(metric.value(row), factor), detail=interval(*ends, factor)))
+    doubtful = row.verdict != "valid"
+    detail = f"{row.runs} runs, {row.samples} samples" + (f", {row.verdict}" if doubtful else "")
+    return Row(
+        head=f"{row.variant} · {row.backend}", detail=detail, cells=tuple(cells), doubtful=doubtful
+    )
+
+
+def _reason(row: CaseRow) -> Row:
+    """Return one case that is not valid with its reason."""
+    scenario = scenario_name(row.scenario, row.batch)
+    return Row(
+        head=f"{row.variant} · {row.backend}",
+        detail=f"{row.model}, {scenario[0].lower()}{scenario[1:]}",
+        cells=(
+            Cell(text="", badges=(Badge(text=row.verdict, tone=ROW_TONES[row.verdict]),)),
+            Cell(text=row.reason or DASH),
+        ),
+    )
+
+
+def _notes(rows: Sequence[CaseRow]) -> tuple[str, ...]:
+    """Return why a column is empty, once for all rows that share the reason."""
+    notes = []
+    reasons = dict.fromkeys(row.power_reason for row in rows if row.runs and row.power_w is None)
+    for reason in filter(None, reasons):
+        notes.append(f"No power and energy: {reason}.")
+    methods = dict.fromkeys(
+        f"{row.power_method or 'unknown method'}, {row.power_scope or 'unknown scope'}"
+        for row in rows
+        if row.power_w is not None
+    )
+    notes += [f"Power and energy: {method}." for method in methods]
+    if any(row.latency_p99_s is None for row in rows):
+        notes.append(f"{PERCENTILES}; a dash otherwise.")
+    remarks = dict.fromkeys(
+        f"{row.variant} · {row.backend}: {note}" for row in rows for note in _own(row)
+    )
+    return (*notes, *remarks)
+
+
+def _own(row: CaseRow) -> list[str]:
+    """Return the notes on a case, without those about a missing percentile."""
+    return [note for note in row.notes if not note.startswith(("p90 needs", "p99 needs"))]

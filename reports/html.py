@@ -1,0 +1,135 @@
+"""The page: one self-contained HTML file; it loads nothing, runs nothing, escapes everything."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import functools
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from markupsafe import Markup
+
+from harness.errors import UsageError
+from reports import SessionView, charts, identity
+from reports.answer import answers
+from reports.cases import cases, doubtful
+from reports.figures import plain
+from reports.findings import findings
+from reports.grid import Grid
+from reports.tables import tables
+
+TEMPLATES = Path(__file__).parent / "templates"
+_LONGEST_COMMAND = 4000
+_QUESTION = "Which variant of this model, on which runtime, is the one to ship on this device?"
+
+
+class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page shows of one model."""
+
+    name: str
+    about: str
+    levels: tuple[Grid, ...]
+    cases: Grid
+    findings: tuple[Grid, ...]
+    distributions: tuple[charts.Picture, ...]
+    tradeoff: tuple[charts.Picture, ...]
+
+
+def render(view: SessionView, out: Path) -> Path:
+    """Write the page of one session to the file `out` and return it; its folder is made if missing.
+
+    The file is complete or not there. Raises UsageError where it cannot be written.
+    """
+    text = page(view)
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(out)
+    except OSError as error:
+        reason = f"cannot write the report to '{out}': {error.strerror}"
+        raise UsageError(reason, "choose another place") from error
+    return out
+
+
+def page(view: SessionView) -> str:
+    """Return the page of one session as text."""
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    suite = view.suite()
+    models = tuple(_model(view, name) for name in view.models())
+    offline = tuple(grid for name in view.models() for grid in tables(view, name, "offline"))
+    began = datetime.datetime.fromtimestamp(view.plan.created_unix_s, datetime.timezone.utc)
+    text: str = _template().render(
+        policy=_policy(style),
+        style=Markup(style),  # noqa: S704  our own file
+        title=suite.title if suite else view.plan.suite,
+        question=suite.question if suite else _QUESTION,
+        device=view.plan.device,
+        started=f"{began:%Y-%m-%d %H:%M} UTC",
+        version=view.plan.harness_version,
+        session_id=view.plan.session_id,
+        command=_Long(identity.command(view)),
+        answers=answers(view),
+        models=models,
+        offline=offline,
+        machine=identity.machine(view),
+        session=identity.session(view),
+        doubtful=doubtful(view),
+        problems=view.problems,
+    )
+    return text
+
+
+class _Long(str):
+    """A text that may be longer than a name or a reason: the command line."""
+
+    __slots__ = ()
+
+
+def _model(view: SessionView, name: str) -> ModelPart:
+    """Return everything that the page shows of one model."""
+    known = next((model for model in view.plan.models if model.name == name), None)
+    words = [f"{known.origin} weights", known.description] if known else []
+    return ModelPart(
+        name=name,
+        about=", ".join(word for word in words if word),
+        levels=tables(view, name, "single_stream"),
+        cases=cases(view, name),
+        findings=findings(view, name),
+        distributions=charts.distributions(view, name),
+        tradeoff=charts.tradeoff(view, name),
+    )
+
+
+def _policy(style: str) -> str:
+    """Return the content policy: only our style sheet applies, nothing loads, no script runs."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+@functools.cache
+def _template() -> Any:
+    """Return the page's template; whatever it shows is cleaned, then escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _shown(value: object) -> object:
+    """Return what the template may show: markup as it is, text without invisible characters."""
+    if isinstance(value, Markup):
+        return value
+    return plain(value, _LONGEST_COMMAND if isinstance(value, _Long) else 600)
