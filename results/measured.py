@@ -25,10 +25,10 @@ def number(source: Any, *path: str) -> float | None:
 def whole(source: Any, *path: str) -> int | None:
     """Return the number at `path` as an integer that fits 64 bits, or None."""
     value = number(source, *path)
-    if value is None or abs(value) > _LARGEST:
-        return None
     exact = _at(source, path)
-    return exact if isinstance(exact, int) else round(value)
+    if isinstance(exact, int) and value is not None:
+        return exact
+    return round(value) if value is not None and abs(value) < _LARGEST else None
 
 
 def text(source: Any, *path: str) -> str | None:

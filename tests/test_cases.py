@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import math
+
+import handmade
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.stats.summary import across_runs
+from harness.types import Quality
+from results import measured
+from results.cases import summarise
+
+
+def _rows(runs, **changes):
+    rows = summarise(handmade.plan(**changes), runs)
+    return {row.variant: row for row in rows}
+
+
+def test_every_planned_and_every_skipped_case_is_a_row():
+    rows = summarise(handmade.plan(), handmade.runs())
+    assert [(row.variant, row.verdict) for row in rows] == [
+        ("fp32", "valid"),
+        ("int8-dynamic", "valid"),
+        ("int4", "unstable"),
+        ("int8-static", "skipped"),
+    ]
+    skipped = rows[-1]
+    assert (skipped.status, skipped.case_key, skipped.latency_p50_s) == ("skipped", None, None)
+    assert skipped.reason == "no calibration data: pass --calibration"
+    assert skipped.model_origin == "trained"
+
+
+def test_latency_is_the_geometric_mean_of_the_runs_medians():
+    row = _rows(handmade.runs())["fp32"]
+    medians = [0.002 * (1 + block / 1000) for block in range(5)]
+    expected = across_runs(medians)
+    assert row.latency_p50_s == pytest.approx(expected.center)
+    assert row.latency_p50_lo_s == pytest.approx(expected.lo)
+    assert row.latency_p50_hi_s == pytest.approx(expected.hi)
+    assert (row.runs, row.samples) == (5, 100)
+    assert row.latency_min_s == pytest.approx(0.001991)
+    assert row.latency_max_s == pytest.approx(0.002018)
+
+
+def test_percentiles_appear_only_where_the_samples_allow():
+    row = _rows(handmade.runs())["fp32"]
+    assert row.latency_p90_s == pytest.approx(0.002013)
+    assert row.latency_p99_s is None
+    assert "p99 needs 368 samples and there are 100: raise the budget" in row.notes
+    many = [handmade.run(n, handmade.FP32, n, samples_ns=tuple(range(1, 101))) for n in range(5)]
+    assert _rows(many)["fp32"].latency_p99_s == pytest.approx(99e-9)
+
+
+def test_throughput_is_samples_over_wall_time():
+    row = _rows(handmade.runs())["int8-dynamic"]
+    assert row.throughput_per_s == pytest.approx(20 / 0.02)
+    assert row.throughput_lo_per_s == pytest.approx(row.throughput_hi_per_s)
+    case = handmade.case("fp32", batch=8)
+    runs = [handmade.run(n, case, n) for n in range(5)]
+    assert _rows(runs, cases=(case,))["fp32"].throughput_per_s == pytest.approx(8 * 20 / 0.04)
+
+
+def test_start_memory_power_quality_and_evidence_reach_the_row():
+    row = _rows(handmade.runs())["int8-dynamic"]
+    assert (row.load_s, row.import_s, row.first_inference_s) == (0.125, 0.5, 0.002)
+    assert (row.peak_rss_bytes, row.peak_anon_bytes, row.peak_file_bytes) == (
+        20_000_000,
+        15_000_000,
+        9_000_000,
+    )
+    assert (row.baseline_rss_bytes, row.load_peak_rss_bytes, row.steady_peak_rss_bytes) == (
+        10_000_000,
+        20_000_000,
+        15_000_000,
+    )
+    assert row.energy_j == pytest.approx(0.01)
+    assert (row.power_w, row.power_method, row.power_scope) == (4.0, "counter", "package")
+    assert row.power_reason is None
+    assert (row.quality, row.quality_loss_hi, row.quality_n) == (0.95, 0.03, 360)
+    assert row.evidence["precision"] == "f32"
+    assert row.notes[0] == "made of 4 of 5 layers"
+    assert _rows(handmade.runs())["fp32"].quality_reason == "no run was scored"
+
+
+def test_a_case_that_always_failed_has_no_numbers_and_the_reason():
+    runs = [handmade.failed(n, handmade.FP32, n, "oom", "killed for memory") for n in range(5)]
+    row = _rows(runs)["fp32"]
+    assert (row.status, row.verdict, row.reason) == ("oom", "failed", "killed for memory")
+    assert (row.runs, row.runs_failed, row.samples) == (0, 5, 0)
+    assert row.latency_p50_s is None
+    assert row.peak_rss_bytes is None
+    assert row.energy_j is None
+    assert row.size_bytes == 4000
+
+
+@pytest.mark.parametrize(("bad", "verdict"), [(1, "unstable"), (2, "unstable"), (3, "failed")])
+def test_a_case_that_sometimes_failed_keeps_the_numbers_of_the_other_runs(bad, verdict):
+    runs = [
+        handmade.failed(n, handmade.FP32, n, "timeout", "no answer in 60 s")
+        if n < bad
+        else handmade.run(n, handmade.FP32, n)
+        for n in range(5)
+    ]
+    row = _rows(runs)["fp32"]
+    assert (row.verdict, row.runs, row.runs_failed) == (verdict, 5 - bad, bad)
+    assert row.reason == f"{bad} of 5 runs failed: no answer in 60 s"
+    assert row.status == ("ok" if verdict == "unstable" else "timeout")
+    assert row.latency_p50_s is not None
+
+
+def test_few_runs_and_wide_intervals_are_imprecise():
+    few = _rows(handmade.runs()[:9])["fp32"]
+    assert (few.verdict, few.reason) == (
+        "imprecise",
+        "3 of 5 runs that an interval takes: measure more blocks",
+    )
+    wild = [handmade.run(n, handmade.FP32, n, 1 + n / 5) for n in range(5)]
+    row = _rows(wild)["fp32"]
+    assert row.verdict == "imprecise"
+    assert "wider than ±5.0%" in row.reason
+    assert _rows(wild, sampling={"precision": 0.9})["fp32"].verdict == "valid"
+    assert _rows(handmade.runs(), sampling={"precision": 0.001})["fp32"].verdict == "imprecise"
+
+
+def test_one_run_has_the_interval_of_its_samples_and_says_so():
+    row = _rows([handmade.run(1, handmade.FP32, 0)])["fp32"]
+    assert row.latency_p50_lo_s == pytest.approx(0.001996)
+    assert row.latency_p50_hi_s == pytest.approx(0.002005)
+    assert row.verdict == "imprecise"
+    assert any("leaves out the spread between processes" in note for note in row.notes)
+
+
+def test_a_case_that_was_not_reached_yet_says_how_to_go_on():
+    row = _rows([])["fp32"]
+    assert (row.status, row.verdict, row.runs) == ("skipped", "skipped", 0)
+    assert "boardmark run --resume" in row.reason
+    assert row.notes == ()
+
+
+def test_unreadable_power_keeps_its_reason():
+    result = {**handmade.result(), "power": {"reason": "the counter is readable by root only"}}
+    row = _rows([handmade.run(n, handmade.FP32, n, result=result) for n in range(5)])["fp32"]
+    assert (row.energy_j, row.power_w) == (None, None)
+    assert row.power_reason == "the counter is readable by root only"
+
+
+def test_memory_that_could_not_be_reset_is_noted():
+    result = handmade.result()
+    result["memory"]["reset"] = False
+    row = _rows([handmade.run(n, handmade.FP32, n, result=result) for n in range(5)])["fp32"]
+    assert any("could not be reset" in note for note in row.notes)
+
+
+def test_quality_without_a_value_keeps_its_reason():
+    score = Quality(metric="accuracy", value=None, reference=None, loss=None, reason="no labels")
+    row = _rows([handmade.run(1, handmade.FP32, 0, quality=score)])["fp32"]
+    assert (row.quality, row.quality_metric, row.quality_reason) == (None, "accuracy", "no labels")
+
+
+_junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["power", "memory", "steady", "hwm_bytes", "x"]), inner)
+    ),
+    max_leaves=8,
+)
+_keys = st.sampled_from([*handmade.result(), "energy_j"])
+
+
+@given(result=st.dictionaries(_keys, _junk, max_size=8), samples=st.lists(st.integers(0, 10**12)))
+@settings(max_examples=200, deadline=None)
+def test_whatever_an_agent_reports_gives_a_row_of_known_or_none(result, samples):
+    run = handmade.run(1, handmade.FP32, 0, result=result, samples_ns=tuple(samples))
+    row = _rows([run])["fp32"]
+    for name in row.__struct_fields__:
+        value = getattr(row, name)
+        assert not isinstance(value, float) or math.isfinite(value)
+        if name.endswith("_bytes"):
+            assert value is None or type(value) is int
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "whole"),
+    [
+        (3, 3.0, 3),
+        (2.5, 2.5, 2),
+        (0, 0.0, 0),
+        (True, None, None),
+        ("3", None, None),
+        (math.nan, None, None),
+        (math.inf, None, None),
+        (10**400, None, None),
+        (1e300, 1e300, None),
+        (2**63 - 1, 2.0**63, 2**63 - 1),
+    ],
+)
+def test_numbers_are_numbers_or_unknown(value, number, whole):
+    assert measured.number({"a": {"b": value}}, "a", "b") == number
+    assert measured.whole({"a": {"b": value}}, "a", "b") == whole
+    assert measured.number({"a": value}, "a", "b") is None
