@@ -27,6 +27,8 @@ _FACTS = "boardmark.json"
 # toolchain's own note.
 _Program = namedtuple("_Program", "mode call inputs outputs facts operators tensors")
 _NAMES = {"eager": "torch", "export": "torch-export", "script": "torch-script"}
+# Classes of its C++ side that are no RuntimeError, or mean something of their own.
+_KINDS = {"OutOfMemoryError": "memory", "FatalError": None, "JITException": None}
 _FLOATS = {"float64": "f64", "float32": "f32", "float16": "f16", "bfloat16": "bf16"}
 _SHORT = dict(_FLOATS, int8="i8", uint8="i8", qint8="i8", quint8="i8", int4="i4")
 
@@ -61,8 +63,9 @@ def vendor_kinds(torch):
     files = (pickle.UnpicklingError, zipfile.BadZipFile)
     kinds: "dict[type, str | None]" = dict.fromkeys(own + text + files)
     kinds[NotImplementedError] = "unsupported"
-    if hasattr(torch, "OutOfMemoryError"):
-        kinds[torch.OutOfMemoryError] = "memory"
+    for name, kind in _KINDS.items():
+        if hasattr(torch._C, name):
+            kinds[getattr(torch._C, name)] = kind
     return kinds
 
 

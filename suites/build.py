@@ -1,8 +1,9 @@
 """Build variants, or find them built: the desk's side, without a heavy import.
 
-Two stages, each in build workers of their own: first a model's material (weights, evaluation, base exports), then
-one worker per model and format for all its wanted variants. At most two run at once. What a worker's death takes
-with it is the variant it was working on: the others are built by the next worker.
+Two stages, each in build workers of their own: first a model's material (weights, evaluation, base
+exports), then one worker per model and format for all its wanted variants. At most two run at once.
+What a worker's death takes with it is the variant it was working on: the others are built by the
+next worker.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ HUB_PATIENCE_S = 3600.0
 
 
 def source(word: str, given: ModelOptions, cache: Path) -> Source:
-    """Return the source behind `word`; a user's file is looked into by a build worker, once per content.
+    """Return the source behind `word`; a build worker looks into a user's file, once per content.
 
     Raises UsageError for an unknown word, a file that cannot be read and options that do not fit.
     """
@@ -52,8 +53,8 @@ def build_all(
 ) -> list[BuildResult]:
     """Return one result per Wanted, in order; what the cache holds is not built and emits no event.
 
-    Events may come from another thread, one at a time. Raises UsageError where a model's own data or
-    file is at fault, and StoreError where the cache cannot be written.
+    Events may come from another thread, one at a time. Raises UsageError where a model's own data
+    or file is at fault, and StoreError where the cache cannot be written.
     """
     root = open_cache(cache)
     plans = [Plan.of(want, root) for want in wanted]
@@ -96,7 +97,9 @@ def worker_inspector() -> Inspector:
                 return message
             raise UsageError(f"cannot read {what}: the build worker gave no answer")
         except WorkerDied as death:
-            raise UsageError(f"cannot read {what}: {death}", "the file is most likely damaged") from death
+            raise UsageError(
+                f"cannot read {what}: {death}", "the file is most likely damaged"
+            ) from death
         finally:
             crew.stop()
 

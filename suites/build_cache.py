@@ -1,11 +1,11 @@
-"""The build cache: one directory per key, made beside it and renamed into place, never changed again.
+"""The build cache: one directory per key, renamed into place when complete, then never changed.
 
     <cache>/<key>/prepared.json     weights, evaluation.npz and base exports of a model
     <cache>/<key>/artifact.json     one variant in one format, or the reason why it cannot be made
     <cache>/<key>/inspection.json   what the build worker saw in a user's file
 
-A key is a digest of everything that may change the content, so that a second session builds nothing and an
-upgraded toolchain builds again.
+A key is a digest of everything that may change the content, so that a second session builds nothing
+and an upgraded toolchain builds again.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def versions(packages: Iterable[str]) -> dict[str, str | None]:
 
 
 def read_artifact(entry: Path) -> Artifact | Refusal | None:
-    """Return the artifact kept in `entry` with absolute paths, or the refusal; None where it must be built.
+    """Return the artifact kept in `entry`, paths absolute, or the refusal; None: it must be built.
 
     An entry whose files have gone or changed size counts as absent.
     """
@@ -108,7 +108,7 @@ def write_json(path: Path, record: Any) -> None:
 
 
 def open_cache(cache: Path) -> Path:
-    """Make the cache directory, drop what killed builds left behind, and return its absolute path."""
+    """Make the cache directory, drop what killed builds left, and return its absolute path."""
     with storing(cache):
         cache.mkdir(parents=True, exist_ok=True)
         for part in cache.glob(f"{PART}*"):

@@ -24,7 +24,8 @@ class Wanted:
 class BuildEvent:
     """Something was begun or ended. `format` and `variant` are empty for a model's material.
 
-    `done` of `total` pieces of work are finished; `seconds` is how long the piece took, 0 at its start.
+    `done` of `total` pieces of work are finished; `seconds` is how long the piece took, 0 at its
+    start.
     """
 
     kind: Literal["start", "done", "skipped", "failed"]
@@ -39,9 +40,10 @@ class BuildEvent:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What became of one Wanted: per (variant, format) the artifact, or the reason why there is none.
+    """What became of one Wanted: per (variant, format) the artifact, or why there is none.
 
-    `evaluation` is the path for `load_evaluation`, None where the model's material could not be made.
+    `evaluation` is the path for `load_evaluation`, None where the model's material could not be
+    made.
     """
 
     model: Model
@@ -62,6 +64,7 @@ class Plan:
 
     @staticmethod
     def of(want: Wanted, root: Path) -> Plan:
+        """Look up everything that `want` names in the cache `root`; builds nothing."""
         key = material_key(want.source)
         entries = {
             (variant, format_name): root / artifact_key(key, variant, format_name)
@@ -74,22 +77,27 @@ class Plan:
 
     @property
     def is_prepared(self) -> bool:
+        """Tell whether the model's material is in the cache."""
         return (self.prepared / "prepared.json").is_file()
 
     @property
     def missing(self) -> list[tuple[str, str]]:
+        """Return the (variant, format) pairs that have neither an artifact nor a reason yet."""
         return [pair for pair in self.entries if pair not in self.found and pair not in self.failed]
 
     @property
     def pieces(self) -> int:
+        """Return how many pieces of work are left: the material counts as one."""
         return len(self.missing) + (not self.is_prepared)
 
     @property
     def request(self) -> Json:
+        """Return how a build worker finds the same source again."""
         source = self.want.source
         return {"word": source.word, "given": source.given.to_json(), "cache": str(self.root)}
 
     def result(self) -> BuildResult:
+        """Return what became of it; every pair must have an artifact or a reason by now."""
         outcome: dict[tuple[str, str], Artifact | str] = {}
         for pair in self.entries:
             record = self.found.get(pair)

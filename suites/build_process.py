@@ -1,4 +1,4 @@
-"""Start build workers and listen to them: a worker that dies, hangs or is killed is a reason, not a crash here."""
+"""Start build workers and listen to them: one that dies, hangs or is killed becomes a reason."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ LARGEST_MESSAGE_BYTES = 16 << 20
 ROOT = Path(__file__).resolve().parents[1]
 # what a toolchain may see of the environment: paths, locale, hub and proxy settings
 PASSED_ON = (
-    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "XDG_CACHE_HOME",
-    "HF_HOME", "HF_TOKEN", "HF_HUB_OFFLINE", "http_proxy", "https_proxy", "no_proxy",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
+    "XDG_CACHE_HOME", "HF_HOME", "HF_TOKEN", "HF_HUB_OFFLINE", "http_proxy", "https_proxy",
+    "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
 )  # fmt: skip
 
 
@@ -43,9 +43,10 @@ class Crew:
         self._stopped = False
 
     def converse(self, request: Json, patience_s: float) -> Iterator[Json]:
-        """Run one worker on `request` and yield its messages; the last one, {"end": true}, is not yielded.
+        """Run one worker on `request` and yield its messages, all but the last, {"end": true}.
 
-        Raises WorkerDied where it ends earlier or is silent for `patience_s` seconds (then it is killed).
+        Raises WorkerDied where it ends earlier or is silent for `patience_s` seconds (then it is
+        killed).
         """
         with tempfile.TemporaryFile() as log:
             worker = self._start(log)

@@ -38,6 +38,7 @@ class Site:
     """Where the building goes on: the workers, the events, the cache."""
 
     def __init__(self, cache: Path, on_event: Callable[[BuildEvent], None], total: int) -> None:
+        """Build into `cache`, an existing directory; `total` pieces of work are to be done."""
         self._cache = cache
         self._on_event = on_event
         self._total = total
@@ -56,8 +57,9 @@ class Site:
                     for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                         prepared = waiting.pop(future)
                         future.result()
-                        for format_name in _formats(prepared) if prepared else ():
-                            waiting[pool.submit(self._variants, prepared, format_name)] = None
+                        if prepared is not None:
+                            for format_name in _formats(prepared):
+                                waiting[pool.submit(self._variants, prepared, format_name)] = None
             finally:
                 # also after Ctrl-C: no worker may outlive the command
                 self._crew.stop()
@@ -86,7 +88,7 @@ class Site:
         self._end("failed" if reason else "done", plan, ("", ""), (started, reason))
 
     def _variants(self, plan: Plan, format_name: str) -> None:
-        """Build the plan's missing variants of one format; a worker that dies costs the one it was at."""
+        """Build the missing variants of one format; a worker that dies costs the one it was at."""
         while left := [pair for pair in plan.missing if pair[1] == format_name]:
             parts = {variant: new_part(self._cache) for variant, _ in left}
             request = {
@@ -114,14 +116,18 @@ class Site:
                 for part in parts.values():
                     shutil.rmtree(part, ignore_errors=True)
 
-    def _take(self, plan: Plan, pair: tuple[str, str], parts: dict[str, Path], message: Json) -> None:
+    def _take(
+        self, plan: Plan, pair: tuple[str, str], parts: dict[str, Path], message: Json
+    ) -> None:
         """Keep what a toolchain answered for one variant."""
         part, entry = parts[pair[0]], plan.entries[pair]
         started = time.monotonic() - message["seconds"]
         reason = message.get("unsupported") or message.get("failed")
         if "built" in message:
             label = toolchain_label(pair[1])
-            artifact = msgspec.convert({**message["built"], "format": pair[1], "toolchain": label}, Artifact)
+            artifact = msgspec.convert(
+                {**message["built"], "format": pair[1], "toolchain": label}, Artifact
+            )
             with storing(self._cache):
                 write_json(part / "artifact.json", artifact)
             keep(part, entry)
@@ -143,7 +149,9 @@ class Site:
             kind = "done"
         self._end(kind, plan, pair, (started, reason))
 
-    def _lose(self, plan: Plan, pairs: Sequence[tuple[str, str]], reason: str, started: float) -> None:
+    def _lose(
+        self, plan: Plan, pairs: Sequence[tuple[str, str]], reason: str, started: float
+    ) -> None:
         for pair in pairs:
             if pair not in plan.found and pair not in plan.failed:
                 plan.failed[pair] = reason

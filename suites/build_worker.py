@@ -1,17 +1,19 @@
 """The build worker: everything heavy or unsafe happens here, in a process that may die alone.
 
-`python -m suites.build_worker` reads one JSON request on stdin and answers with JSON lines on a private
-descriptor, so that no toolchain's chatter on stdout can break the protocol. Requests and their answers:
+`python -m suites.build_worker` reads one JSON request on stdin and answers with JSON lines on a
+private descriptor, so that no toolchain's chatter on stdout can break the protocol. Requests and
+their answers:
 
     {"job": "inspect", "path", "kind"}          {"inspection": {...}}
     {"job": "hub", "id"}                        {"directory": "..."}
     {"job": "prepare", "source", "out"}         {"prepared": seconds}
     {"job": "variants", "source", "prepared", "toolchain", "builds": [{"variant", "out"}]}
-                                                per variant {"start": variant}, then {"variant", "seconds"} with
-                                                "built", "unsupported" or "failed"
+                                                per variant {"start": variant}, then {"variant",
+                                                "seconds"} with "built", "unsupported" or "failed"
 
-`source` is {"word", "given", "cache"}. Instead of an answer: {"usage": [message, advice]} for bad input,
-{"disk": reason} where nothing can be written, {"failed": reason}. The last line is always {"end": true}.
+`source` is {"word", "given", "cache"}. Instead of an answer: {"usage": [message, advice]} for bad
+input, {"disk": reason} where nothing can be written, {"failed": reason}. The last line is always
+{"end": true}.
 """
 
 from __future__ import annotations
@@ -149,7 +151,9 @@ def _guarded(job: Callable[[], Iterator[Json]]) -> Iterator[Json]:
             yield {"disk": error.strerror or str(error)}
         else:
             yield {"failed": _sentence(error)}
-    except Exception as error:  # a toolchain may raise anything; its words become the skipped row's reason
+    except (
+        Exception
+    ) as error:  # a toolchain may raise anything; its words become the skipped row's reason
         yield {"failed": _sentence(error)}
 
 

@@ -65,5 +65,3 @@ def _remember(cache: Path, entry: Path, record: object) -> None:
     part = new_part(cache)
     write_json(part / "inspection.json", record)
     keep(part, entry)
-
-

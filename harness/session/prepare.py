@@ -101,10 +101,10 @@ def default_threads(choice: Choice, identity: Json) -> int:
 
 
 def _check_cores(choice: Choice, identity: Json) -> None:
-    count = int(identity.get("cpu_count") or 0)
-    wrong = [core for core in choice.cores or () if core >= count > 0]
+    here = [row["id"] for row in identity["cores"]]
+    wrong = [core for core in choice.cores or () if here and core not in here]
     if wrong:
-        raise UsageError(f"no core {wrong[0]} here: there are {count}", f"use 0-{count - 1}")
+        raise UsageError(f"no core {wrong[0]} here", f"online are {', '.join(map(str, here))}")
 
 
 def _check_names(sources: dict[str, Source]) -> None:

@@ -1,12 +1,13 @@
 """The zoo, and the user's own files, behind one contract: one file per model.
 
-A zoo module offers `source(given) -> Source`. A source knows its identity without heavy imports; everything
-heavy is imported inside three methods that run only in the build worker, never in the process that plans,
-measures or draws:
+A zoo module offers `source(given) -> Source`. A source knows its identity without heavy imports;
+everything heavy is imported inside three methods that run only in the build worker, never in the
+process that plans, measures or draws:
 
-    prepare(workdir)                 once: train or read the weights, export base files, pick calibration data
-    material(workdir) -> Material    any number of times: what toolchains may start from, out of what was prepared
-    evaluation(workdir) -> Evaluation    once: inputs to score on, and the FP32 reference's outputs
+    prepare(workdir)                 once: train or read the weights, export base files, pick
+    calibration data material(workdir) -> Material    any number of times: what toolchains may start
+    from, out of what was prepared evaluation(workdir) -> Evaluation    once: inputs to score on,
+    and the FP32 reference's outputs
 
 and `score(outputs, evaluation) -> Quality` for the desk: numpy only, it runs beside the session.
 """
@@ -45,8 +46,9 @@ ZOO = {
 class ModelOptions:
     """What the user said about a model beside its name; empty for the zoo's own settings.
 
-    `shapes` binds inputs by name; `calibration` is an .npz of samples named like the inputs, `labels` the
-    class index of each sample; `seed` draws the evaluation inputs where there is no data.
+    `shapes` binds inputs by name; `calibration` is an .npz of samples named like the inputs,
+    `labels` the class index of each sample; `seed` draws the evaluation inputs where there is no
+    data.
     """
 
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -76,11 +78,11 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Evaluation samples: `inputs` {name: array [n, ...]}, `reference` the FP32 outputs {name: array [n, ...]}.
+    """Evaluation samples: `inputs` and the FP32 outputs, `reference`, both {name: array [n, ...]}.
 
-    Sample i of an input is array[i : i + 1] where its TensorSpec is batched, else array[i]. `labels` are
-    what the model's metric needs: class indices [n], or triplets of sample indices [t, 3]. Saved as one
-    .npz (keys `in:NAME`, `out:NAME`, `labels`).
+    Sample i of an input is array[i : i + 1] where its TensorSpec is batched, else array[i].
+    `labels` are what the model's metric needs: class indices [n], or triplets of sample indices [t,
+    3]. Saved as one .npz (keys `in:NAME`, `out:NAME`, `labels`).
     """
 
     inputs: dict[str, Any]
@@ -108,7 +110,7 @@ class Source(Protocol):
         """Return the distributions whose versions may change what `prepare` makes."""
 
     def prepare(self, workdir: Path) -> None:
-        """Write everything that `material` and `evaluation` read into the empty `workdir`; may take seconds."""
+        """Write what `material` and `evaluation` read into the empty `workdir`; takes seconds."""
 
     def material(self, workdir: Path) -> Material:
         """Return what toolchains may start from."""
@@ -122,7 +124,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Inspector:
-    """How to look into what may not be opened here: the build worker on the desk, direct calls inside it."""
+    """How to look into what the desk may not open: through a build worker, or inside one."""
 
     file: Callable[[Path, str], Inspection]
     hub: Callable[[str], Path]
@@ -136,8 +138,8 @@ def zoo() -> dict[str, str]:
 def resolve(word: str, given: ModelOptions, inspector: Inspector) -> Source:
     """Return the source behind the user's `word`.
 
-    A zoo name, `hf:org/name`, a directory with a sentence encoder, or the path of a model file. Raises
-    UsageError for a word that is none of them and for options that do not fit the model.
+    A zoo name, `hf:org/name`, a directory with a sentence encoder, or the path of a model file.
+    Raises UsageError for a word that is none of them and for options that do not fit the model.
     """
     if word in ZOO:
         return _zoo_source(word, given)

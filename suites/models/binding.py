@@ -1,4 +1,4 @@
-"""Bind the open dimensions of a user's model, and bound the values drawn for its inputs: pure functions."""
+"""Bind the open dimensions of a user's model and bound the values drawn for its inputs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from harness.types import TensorSpec
 
 BATCH, CHANNELS, SPATIAL, SEQUENCE = 1, 3, 224, 128
 DTYPES = (
-    "float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "bool",
+    "float32", "float16", "float64", "int64", "int32", "int16", "int8",
+    "uint8", "uint16", "uint32", "uint64", "bool",
 )  # fmt: skip
 
 
 class TensorInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A tensor as the file declares it: None is an open dimension, `symbols` its name where it has one.
+    """A tensor as the file declares it; None is an open dimension, `symbols` names them.
 
-    `vocabulary` is the number of rows of the table that an integer input indexes, None where none was found.
+    `vocabulary` is the number of rows of the table that an integer input indexes, None where none
+    was found.
     """
 
     name: str
@@ -31,7 +33,7 @@ class TensorInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
-    """What the build worker saw in a model file. `externals` are further files, relative to its directory."""
+    """What the build worker saw in a model file; `externals` are further files, relative to it."""
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
@@ -46,15 +48,17 @@ def bind(
 ) -> tuple[tuple[TensorSpec, ...], tuple[str, ...]]:
     """Return the inputs with every dimension bound, and one note per assumption that was made.
 
-    An open dimension takes what was `asked` (--shape), else what the calibration `data` has, else the value
-    that its symbol or the same axis of an input of equal rank got from those, else a default: batch 1,
-    sequences 128, images 3 x 224 x 224. Raises UsageError for shapes that do not fit `file`.
+    An open dimension takes what was `asked` (--shape), else what the calibration `data` has, else
+    the value that its symbol or the same axis of an input of equal rank got from those, else a
+    default: batch 1, sequences 128, images 3 x 224 x 224. Raises UsageError for shapes that do not
+    fit `file`.
     """
     known = {info.name: info for info in inputs}
     for name, shape in asked.items():
         if name not in known:
             raise UsageError(
-                f"--shape names an unknown input {name!r} of {file!r}", f"its inputs: {', '.join(known)}"
+                f"--shape names an unknown input {name!r} of {file!r}",
+                f"its inputs: {', '.join(known)}",
             )
         _check(known[name], shape, f"--shape {name}={_times(shape)}", file)
     for name, shape in data.items():
@@ -67,7 +71,7 @@ def bind(
 
 
 def draw(spec: TensorSpec, count: int, generator: np.random.Generator) -> np.ndarray[Any, Any]:
-    """Return `count` random samples of `spec`: [count, ...rest] where it is batched, else [count, *shape]."""
+    """Return `count` random samples: [count, ...rest] where it is batched, else [count, *shape]."""
     shape = (count, *spec.shape[1:]) if spec.batched else (count, *spec.shape)
     dtype = np.dtype(spec.dtype)
     if dtype.kind == "f" and (spec.low is None or spec.high is None):
@@ -111,7 +115,9 @@ def _check(info: TensorInfo, shape: tuple[int, ...], what: str, file: str) -> No
         raise UsageError(f"{what} has a dimension below 1", f"the input is {declared} in {file!r}")
     for value, fixed in zip(shape, info.dims, strict=True):
         if fixed is not None and value != fixed:
-            raise UsageError(f"{what} does not fit {file!r}: the input is {declared}", "? marks open dimensions")
+            raise UsageError(
+                f"{what} does not fit {file!r}: the input is {declared}", "? marks open dimensions"
+            )
 
 
 def _bind_one(
@@ -154,15 +160,17 @@ def _bounds(info: TensorInfo) -> tuple[float | None, float | None, str | None]:
         return None, None, None
     if "mask" in name:
         return 1, 2, None
-    if "token_type" in name or "segment" in name:
+    segment = "token_type" in name or "segment" in name
+    if segment or info.dtype == "bool":
         return 0, min(2, info.vocabulary or 2), None
-    if info.dtype == "bool":
-        return 0, 2, None
     if info.vocabulary is not None:
         return 0, info.vocabulary, None
-    if info.dtype in ("uint8", "int8") and len(info.dims) == 4:
-        return (0, 256, None) if info.dtype == "uint8" else (-128, 128, None)
+    if info.dtype in _PIXELS and len(info.dims) == 4:
+        return *_PIXELS[info.dtype], None
     return 0, 2, f"{info.name} drawn from 0 and 1: no table that it indexes was found"
+
+
+_PIXELS = {"uint8": (0.0, 256.0), "int8": (-128.0, 128.0)}
 
 
 def _times(dims: tuple[int | None, ...]) -> str:

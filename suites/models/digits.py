@@ -1,7 +1,8 @@
-"""`digits-cnn`: a small convolutional classifier trained here, in seconds, on scikit-learn's digits.
+"""`digits-cnn`: a small convolutional classifier, trained here on scikit-learn's digits.
 
-1797 real handwritten digits of 8 x 8 pixels (UCI "Optical recognition of handwritten digits", test part) come
-inside scikit-learn. A third is held out: never trained on, never used to calibrate, only to score.
+1797 real handwritten digits of 8 x 8 pixels (UCI "Optical recognition of handwritten digits", test
+part) come inside scikit-learn. A third is held out: never trained on, never used to calibrate, only
+to score.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ MODEL = Model(
     origin="trained",
     digest=digest(["digits-cnn", RECIPE, SEED]),
     inputs=(TensorSpec(name="x", dtype="float32", shape=(1, 1, 8, 8), low=0.0, high=1.0),),
-    description=f"3 convolutions and 2 linear layers, 160 thousand parameters, scored on {HELD_OUT} held-out digits",
+    description="3 convolutions and 2 linear layers, 160 thousand parameters,"
+    f" scored on {HELD_OUT} held-out digits",
     quality_metric="top1",
 )
 
@@ -38,7 +40,9 @@ MODEL = Model(
 def source(given: ModelOptions) -> DigitsSource:
     """Return the source; its input shape is fixed by the data."""
     if given.shapes:
-        raise UsageError("--shape does not apply to 'digits-cnn'", "its one input is always x=1x1x8x8")
+        raise UsageError(
+            "--shape does not apply to 'digits-cnn'", "its one input is always x=1x1x8x8"
+        )
     return DigitsSource(given)
 
 

@@ -1,6 +1,7 @@
-"""The user's own file: `.onnx`, `.tflite`, OpenVINO `.xml` (with its `.bin`), exported torch program `.pt2`.
+"""The user's own file: `.onnx`, `.tflite`, OpenVINO `.xml` + `.bin`, exported torch `.pt2`.
 
-The desk looks only at ending, first bytes, size and hashes; whatever parses a model runs in the build worker.
+The desk looks only at ending, first bytes, size and hashes; whatever parses a model runs in the
+build worker.
 """
 
 from __future__ import annotations
@@ -32,25 +33,33 @@ MOST_SCORED = 256
 MOST_CALIBRATED = 512
 
 
-def file_source(path: Path, given: ModelOptions, look: Callable[[Path, str], Inspection]) -> FileSource:
+def file_source(
+    path: Path, given: ModelOptions, look: Callable[[Path, str], Inspection]
+) -> FileSource:
     """Return the source of a user's model file; `look` opens it elsewhere.
 
-    Raises UsageError for a file that is missing, empty, of another kind or incomplete, and for --shape,
-    --calibration and --labels that do not fit it.
+    Raises UsageError for a file that is missing, empty, of another kind or incomplete, and for
+    --shape, --calibration and --labels that do not fit it.
     """
     kind = _kind(path)
     path = path.resolve()
     seen = look(path, kind)
     beside = _beside(path, kind, seen.externals)
-    samples, data = None, {}
+    samples: int | None = None
+    data: dict[str, tuple[int, ...]] = {}
     if given.calibration is not None:
         samples, data = user_data.check_calibration(given.calibration, seen.inputs)
     if given.labels is not None:
         if samples is None:
-            raise UsageError("--labels needs the samples they belong to", "add --calibration DATA.npz")
+            raise UsageError(
+                "--labels needs the samples they belong to", "add --calibration DATA.npz"
+            )
         user_data.load_labels(given.labels, samples)
     inputs, notes = bind(seen.inputs, given.shapes, data, path.name)
-    contents = {PurePosixPath(file.relative_to(path.parent)).as_posix(): file_sha256(file) for file in beside}
+    contents = {
+        PurePosixPath(file.relative_to(path.parent)).as_posix(): file_sha256(file)
+        for file in beside
+    }
     labelled = given.labels is not None
     model = Model(
         name=path.stem,
@@ -66,7 +75,7 @@ def file_source(path: Path, given: ModelOptions, look: Callable[[Path, str], Ins
 
 @dataclass(frozen=True)
 class FileSource:
-    """A model file. Files of its workdir: model.onnx where a torch program could be exported to it."""
+    """A model file. Its workdir holds model.onnx where a torch program could be exported."""
 
     given: ModelOptions
     model: Model
@@ -80,7 +89,7 @@ class FileSource:
         return KINDS[self.kind]
 
     def prepare(self, workdir: Path) -> None:
-        """Export an exported torch program to ONNX, where that can be done; other files are what they are."""
+        """Export a torch program to ONNX where that can be done; other files are what they are."""
         if self.kind == "pt2":
             from suites.models.exported_program import to_onnx
 
@@ -102,19 +111,25 @@ class FileSource:
 
     def evaluation(self, workdir: Path) -> Evaluation:
         """Return the samples to score on, their labels, and the file's own FP32 outputs."""
-        from suites.models.native import run_native
+        from suites.models.inspect_file import run_native
 
         data = self._data()
         labels = None
         if data is None:
             generator = np.random.default_rng(self.given.seed)
-            inputs = {spec.name: draw(spec, RANDOM_SAMPLES, generator) for spec in self.model.inputs}
+            inputs = {
+                spec.name: draw(spec, RANDOM_SAMPLES, generator) for spec in self.model.inputs
+            }
         else:
             scored = slice(1 if _count(data) > 1 else 0, None, 2)
             inputs = {name: array[scored][:MOST_SCORED] for name, array in data.items()}
             if self.given.labels is not None:
-                labels = user_data.load_labels(self.given.labels, _count(data))[scored][:MOST_SCORED]
-        return Evaluation(inputs, run_native(self.path, self.kind, self.model, inputs), labels)
+                labels = user_data.load_labels(self.given.labels, _count(data))[scored][
+                    :MOST_SCORED
+                ]
+        return Evaluation(
+            inputs, run_native(self.path, self.kind, self.model.inputs, inputs), labels
+        )
 
     def score(self, outputs: dict[str, Any], evaluation: Evaluation) -> Quality:
         """Score `top1` where there are labels, else fidelity to the FP32 file."""
@@ -134,7 +149,8 @@ class FileSource:
             return []
         chosen = range(0, _count(data), 2)[:MOST_CALIBRATED]
         return [
-            {spec.name: sample(data[spec.name], spec, i) for spec in self.model.inputs} for i in chosen
+            {spec.name: sample(data[spec.name], spec, i) for spec in self.model.inputs}
+            for i in chosen
         ]
 
 
@@ -155,7 +171,9 @@ def _kind(path: Path) -> str:
     if kind not in KINDS:
         advice = "the endings read are .onnx, .tflite, .xml and .pt2"
         if kind in ("pt", "pth", "bin", "pkl", "ckpt"):
-            advice = "a pickled model may run code: torch.export.save it as .pt2, or export it to .onnx"
+            advice = (
+                "a pickled model may run code: torch.export.save it as .pt2, or export it to .onnx"
+            )
         raise UsageError(f"{str(path)!r} is not a model file that can be measured", advice)
     try:
         with path.open("rb") as stream:
@@ -171,7 +189,9 @@ def _kind(path: Path) -> str:
         "pt2": head.startswith(b"PK\x03\x04"),
     }[kind]
     if not looks_right:
-        raise UsageError(f"{str(path)!r} does not begin like a .{kind} file", "is it damaged or misnamed?")
+        raise UsageError(
+            f"{str(path)!r} does not begin like a .{kind} file", "is it damaged or misnamed?"
+        )
     return kind
 
 
@@ -181,11 +201,17 @@ def _beside(path: Path, kind: str, externals: tuple[str, ...]) -> list[Path]:
     if kind == "xml":
         names = (path.with_suffix(".bin").name,)
     for name in names:
-        file = path.parent / name
+        pure, file = PurePosixPath(name), path.parent / name
+        if pure.is_absolute() or ".." in pure.parts or _leads_out(file, path.parent):
+            raise UsageError(
+                f"{path.name!r} refers to {name!r}, outside its own directory",
+                "that is not followed",
+            )
         if not file.is_file():
-            raise UsageError(f"{path.name!r} needs {name!r} beside it, and it is not there", f"in {str(path.parent)!r}")
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or _leads_out(file, path.parent):
-            raise UsageError(f"{path.name!r} refers to {name!r}, outside its own directory", "that is not followed")
+            raise UsageError(
+                f"{path.name!r} needs {name!r} beside it, and it is not there",
+                f"in {str(path.parent)!r}",
+            )
     return [path.parent / name for name in names]
 
 
@@ -197,7 +223,9 @@ def _leads_out(file: Path, directory: Path) -> bool:
 
 def _fidelity_metric(seen: Inspection, inputs: tuple[TensorSpec, ...]) -> str:
     """Foretell the metric of `score_fidelity` from the declared outputs."""
-    if seen.outputs and all(info.dtype.startswith(("int", "uint", "bool")) for info in seen.outputs):
+    if seen.outputs and all(
+        info.dtype.startswith(("int", "uint", "bool")) for info in seen.outputs
+    ):
         return "agreement"
     batched = any(spec.batched for spec in inputs)
     scalar = all(all(dim == 1 for dim in info.dims[1 if batched else 0 :]) for info in seen.outputs)
@@ -207,7 +235,7 @@ def _fidelity_metric(seen: Inspection, inputs: tuple[TensorSpec, ...]) -> str:
 def _reason(given: ModelOptions) -> str:
     if given.calibration is None:
         return "no --labels were given: quality is fidelity to the FP32 outputs on random inputs"
-    return "no --labels were given: quality is fidelity to the FP32 outputs on every second calibration sample"
+    return "no --labels were given: quality is fidelity to the FP32 outputs on the samples given"
 
 
 def _size(path: Path, beside: list[Path]) -> str:

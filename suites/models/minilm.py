@@ -1,8 +1,8 @@
 """Sentence encoders: `minilm-l6` from its package, a local directory, or a snapshot of the hub.
 
-Quality is accuracy on triplets written for this project (sentence_triplets.json), beside the cosine of the
-embeddings with the FP32 reference. Sentences are padded to the bound sequence length, so that runtimes with
-static shapes see the same inputs.
+Quality is accuracy on triplets written for this project (sentence_triplets.json), beside the cosine
+of the embeddings with the FP32 reference. Sentences are padded to the bound sequence length, so
+that runtimes with static shapes see the same inputs.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class EncoderSource:
         )
 
     def evaluation(self, workdir: Path) -> Evaluation:
-        """Return the triplets' sentences [n, sequence], the triplets [t, 3] and the FP32 embeddings."""
+        """Return the sentences [n, sequence], the triplets [t, 3] and the FP32 embeddings."""
         sentences, triplets = sentence_triplets()
         inputs = self._tokenise(sentences)
         return Evaluation(inputs, run_reference(self._program(), inputs), triplets)
@@ -133,17 +133,20 @@ class EncoderSource:
             return encoder_program(self.directory, self.pooling, self.longest)
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise UsageError(f"cannot load the encoder in {str(self.directory)!r}: {reason}") from error
+            raise UsageError(
+                f"cannot load the encoder in {str(self.directory)!r}: {reason}"
+            ) from error
         except Exception as error:
             # the weights' reader raises its own class, derived from Exception alone
             if type(error).__name__ != "SafetensorError":
                 raise
             raise UsageError(
-                f"{str(self.directory / 'model.safetensors')!r} is damaged: {error}", "fetch it again"
+                f"{str(self.directory / 'model.safetensors')!r} is damaged: {error}",
+                "fetch it again",
             ) from error
 
     def _tokenise(self, sentences: list[str]) -> dict[str, Any]:
-        """Return int64 `input_ids` and `attention_mask` [n, sequence], padded and cut to the bound length."""
+        """Return int64 `input_ids` and `attention_mask` [n, sequence], padded and cut to length."""
         import numpy as np
         from tokenizers import Tokenizer
 
@@ -161,7 +164,8 @@ class EncoderSource:
 def sentence_triplets() -> tuple[list[str], Any]:
     """Return (sentences, triplets [t, 3] of their indices: anchor, positive, negative).
 
-    A quad of sentences a, b (one meaning) and c, d (another) gives four triplets: each is the anchor once.
+    A quad of sentences a, b (one meaning) and c, d (another) gives four triplets: each is the
+    anchor once.
     """
     import numpy as np
 
@@ -183,7 +187,9 @@ def _model(directory: Path, config: Json, given: ModelOptions, name: str) -> Mod
     # the first ids of a word-piece vocabulary are padding, markers and unused slots
     first_word = 999 if vocabulary > 2000 else 0
     files = (*NEEDED, "1_Pooling/config.json")
-    contents = {file: file_sha256(directory / file) for file in files if (directory / file).is_file()}
+    contents = {
+        file: file_sha256(directory / file) for file in files if (directory / file).is_file()
+    }
     origin: Origin = "pretrained"
     return Model(
         name=name,
@@ -195,7 +201,7 @@ def _model(directory: Path, config: Json, given: ModelOptions, name: str) -> Mod
             ),
             TensorSpec(name="attention_mask", dtype="int64", shape=(1, length), low=1, high=2),
         ),
-        description=f"sentence encoder, {config['hidden_size']} dimensions, {length} tokens per input",
+        description=f"sentence encoder, {config['hidden_size']} dimensions, {length} tokens",
         quality_metric="triplet_accuracy",
     )
 
@@ -205,7 +211,9 @@ def _sequence(given: ModelOptions, longest: int) -> int:
     lengths = set()
     for name, shape in given.shapes.items():
         if name not in ("input_ids", "attention_mask"):
-            raise UsageError(f"--shape names an unknown input {name!r}", "known: attention_mask, input_ids")
+            raise UsageError(
+                f"--shape names an unknown input {name!r}", "known: attention_mask, input_ids"
+            )
         if len(shape) != 2 or shape[0] != 1 or not 8 <= shape[1] <= longest:
             given_as = "x".join(map(str, shape))
             raise UsageError(
@@ -240,12 +248,16 @@ def _pooling(directory: Path) -> str:
         settings = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise UsageError(f"{str(path)!r} is not JSON: {error}") from error
-    chosen = {key for key, value in settings.items() if key.startswith("pooling_mode_") and value is True}
+    chosen = {
+        key for key, value in settings.items() if key.startswith("pooling_mode_") and value is True
+    }
     if chosen == {"pooling_mode_mean_tokens"}:
         return "mean"
     if chosen == {"pooling_mode_cls_token"}:
         return "cls"
-    raise UsageError(f"{str(path)!r} asks for a pooling other than mean or cls", "that is not supported")
+    raise UsageError(
+        f"{str(path)!r} asks for a pooling other than mean or cls", "that is not supported"
+    )
 
 
 def _check_weights(path: Path) -> None:

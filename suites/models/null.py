@@ -49,7 +49,13 @@ class NullSource:
     def material(self, workdir: Path) -> Material:
         """Return a material without any file."""
         return Material(
-            model=self.model, torch_program=None, onnx=None, tflite=None, xml=None, pt2=None, calibration=()
+            model=self.model,
+            torch_program=None,
+            onnx=None,
+            tflite=None,
+            xml=None,
+            pt2=None,
+            calibration=(),
         )
 
     def evaluation(self, workdir: Path) -> Evaluation:

@@ -23,7 +23,7 @@ class SentenceEncoder(torch.nn.Module):  # type: ignore[misc]  # torch is untype
         self.pooling = pooling
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Return unit vectors [batch, hidden] of int64 `input_ids` and `attention_mask` [batch, sequence]."""
+        """Return unit vectors [batch, hidden] of two int64 [batch, sequence]."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         if self.pooling == "cls":
             pooled = hidden[:, 0]
@@ -43,7 +43,9 @@ def encoder_program(directory: Path, pooling: str, longest: int) -> TorchProgram
         directory, attn_implementation="sdpa", dtype=torch.float32, local_files_only=True
     )
     if getattr(encoder, "pooler", None) is not None:
-        encoder.pooler = None  # its output is not part of the embedding, its weights would count as size
+        encoder.pooler = (
+            None  # its output is not part of the embedding, its weights would count as size
+        )
     batch = torch.export.Dim("batch", min=1, max=1024)
     sequence = torch.export.Dim("sequence", min=2, max=longest)
     ids = torch.arange(2 * 16).reshape(2, 16)

@@ -21,7 +21,7 @@ def export_onnx(program: TorchProgram, path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        # the exporter's warnings are about torch's own deprecations, nothing a reader could act on
+        # the exporter warns of torch's own deprecations: nothing to act on
         warnings.simplefilter("ignore")
         exported = torch.onnx.export(
             program.module,
@@ -39,7 +39,7 @@ def export_onnx(program: TorchProgram, path: Path) -> None:
 
 
 def run_reference(program: TorchProgram, inputs: dict[str, Any], batch: int = 32) -> dict[str, Any]:
-    """Return the FP32 outputs {name: array [n, ...]} of `inputs` {name: array [n, ...]}, in batches."""
+    """Return the FP32 outputs of `inputs`, both {name: array [n, ...]}, computed in batches."""
     import numpy as np
     import torch
 

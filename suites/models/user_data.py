@@ -1,4 +1,4 @@
-"""The user's own data: calibration samples (.npz) and labels (.npy, .npz, .csv), checked before use.
+"""The user's own data: calibration samples (.npz) and labels (.npy, .npz, .csv), checked.
 
 The desk reads only the arrays' headers; the values are read in the build worker.
 """
@@ -46,15 +46,17 @@ def check_calibration(
 ) -> tuple[int, dict[str, tuple[int, ...]]]:
     """Return (samples, {input name: bound shape of one sample}) of a calibration file.
 
-    Every input must have an array of its name whose first dimension counts the samples. A sample may leave
-    out the input's leading batch dimension. Raises UsageError for names, dtypes and ranks that do not fit.
+    Every input must have an array of its name whose first dimension counts the samples. A sample
+    may leave out the input's leading batch dimension. Raises UsageError for names, dtypes and ranks
+    that do not fit.
     """
     headers = read_headers(path)
     names = {info.name for info in inputs}
     for name in sorted(set(headers) ^ names):
         what = "has no array for input" if name in names else "has an array for the unknown input"
         raise UsageError(
-            f"calibration file {str(path)!r} {what} {name!r}", f"the inputs: {', '.join(sorted(names))}"
+            f"calibration file {str(path)!r} {what} {name!r}",
+            f"the inputs: {', '.join(sorted(names))}",
         )
     counts = {header.shape[0] for header in headers.values() if header.shape}
     if len(counts) != 1 or any(not header.shape for header in headers.values()) or counts == {0}:
@@ -69,7 +71,8 @@ def check_calibration(
 def load_calibration(path: Path, inputs: tuple[TensorSpec, ...]) -> dict[str, Any]:
     """Return {input name: samples}: [n, ...rest] where the input is batched, else [n, *shape].
 
-    Raises UsageError for values that no sample may have: not finite, or outside the bounds of an input.
+    Raises UsageError for values that no sample may have: not finite, or outside the bounds of an
+    input.
     """
     with np.load(path, allow_pickle=False) as data:
         arrays = {spec.name: data[spec.name] for spec in inputs}
@@ -77,10 +80,12 @@ def load_calibration(path: Path, inputs: tuple[TensorSpec, ...]) -> dict[str, An
     for spec in inputs:
         array = arrays[spec.name].astype(spec.dtype, copy=False)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise UsageError(f"calibration array {spec.name!r} in {str(path)!r} has values that are not finite")
+            raise UsageError(
+                f"calibration array {spec.name!r} in {str(path)!r} has values that are not finite"
+            )
         if _leaves_vocabulary(array, spec):
             raise UsageError(
-                f"calibration array {spec.name!r} in {str(path)!r} has values outside the model's vocabulary",
+                f"calibration array {spec.name!r} in {str(path)!r} leaves the model's vocabulary",
                 f"they must lie from 0 to {int(spec.high or 0) - 1}",
             )
         shape = spec.shape[1:] if spec.batched else spec.shape
@@ -89,7 +94,7 @@ def load_calibration(path: Path, inputs: tuple[TensorSpec, ...]) -> dict[str, An
 
 
 def load_labels(path: Path, samples: int) -> Any:
-    """Return the class indices int64 [samples] of a .npy, a .npz with one array, or a .csv with one column."""
+    """Return class indices int64 [samples] of a .npy, a one-array .npz or a one-column .csv."""
     try:
         if path.stat().st_size > LARGEST_LABELS_BYTES:
             raise ValueError("larger than 64 MiB")
@@ -98,12 +103,17 @@ def load_labels(path: Path, samples: int) -> Any:
         raise UsageError(f"no such labels file: {str(path)!r}") from error
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise UsageError(
-            f"cannot read the labels {str(path)!r}: {error}", "give a .npy, .npz or .csv of class indices"
+            f"cannot read the labels {str(path)!r}: {error}",
+            "give a .npy, .npz or .csv of class indices",
         ) from error
     flat = np.asarray(labels).reshape(-1)
-    whole = flat.dtype.kind in "iu" or (flat.dtype.kind == "f" and bool((flat == np.floor(flat)).all()))
+    whole = flat.dtype.kind in "iu" or (
+        flat.dtype.kind == "f" and bool((flat == np.floor(flat)).all())
+    )
     if not whole or (len(flat) and flat.min() < 0):
-        raise UsageError(f"the labels {str(path)!r} are not class indices", "they must be integers from 0")
+        raise UsageError(
+            f"the labels {str(path)!r} are not class indices", "they must be integers from 0"
+        )
     if len(flat) != samples:
         raise UsageError(f"{str(path)!r} has {len(flat)} labels for {samples} calibration samples")
     return flat.astype(np.int64)
@@ -113,7 +123,9 @@ def _header(archive: zipfile.ZipFile, name: str) -> Header:
     with archive.open(name) as stream:
         version = np.lib.format.read_magic(stream)
         read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
         )
         shape, _, dtype = read(stream)
         if dtype.hasobject:
@@ -125,7 +137,8 @@ def _sample_shape(path: Path, info: TensorInfo, header: Header) -> tuple[int, ..
     """Return one sample's shape with the input's leading batch dimension in place."""
     if not np.can_cast(header.dtype, np.dtype(info.dtype), "same_kind"):
         raise UsageError(
-            f"calibration array {info.name!r} in {str(path)!r} is {header.dtype}", f"the input takes {info.dtype}"
+            f"calibration array {info.name!r} in {str(path)!r} is {header.dtype}",
+            f"the input takes {info.dtype}",
         )
     sample = header.shape[1:]
     leading = info.dims[:1] in ((None,), (1,))
@@ -136,7 +149,9 @@ def _sample_shape(path: Path, info: TensorInfo, header: Header) -> tuple[int, ..
 
 def _leaves_vocabulary(array: Any, spec: TensorSpec) -> bool:
     indexes = array.dtype.kind in "iu" and spec.high is not None and spec.high > 2
-    return bool(indexes and array.size and (array.max() >= spec.high or array.min() < (spec.low or 0)))
+    return bool(
+        indexes and array.size and (array.max() >= spec.high or array.min() < (spec.low or 0))
+    )
 
 
 def _read_labels(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Distance from the FP32 reference: cosine, signal to quantization noise, top-1 agreement, maximum error."""
+"""Distance from the FP32 reference: cosine, quantization noise, top-1 agreement, maximum error."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def cosine(outputs: Any, reference: Any) -> np.ndarray[Any, Any]:
 def sqnr_db(outputs: Any, reference: Any) -> float | None:
     """Return the signal to quantization noise ratio in decibels over all samples.
 
-    10 log10(sum(reference^2) / sum((output - reference)^2)). Infinite where the outputs are identical;
-    None where an output is not finite or the reference is all zero.
+    10 log10(sum(reference^2) / sum((output - reference)^2)). Infinite where the outputs are
+    identical; None where an output is not finite or the reference is all zero.
     """
     got, want = rows(outputs), rows(reference)
     if not np.isfinite(got).all() or not want.any():

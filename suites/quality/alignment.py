@@ -23,8 +23,8 @@ def rows(values: Any) -> np.ndarray[Any, Any]:
 def align(outputs: Mapping[str, Any], reference: Mapping[str, Any]) -> Pairs:
     """Return [(reference name, output, reference)], each [n, ...], in the reference's order.
 
-    Outputs are matched by name where all names agree, else by position: converters rename outputs but
-    keep their order. Raises Mismatch where count, samples or sizes differ.
+    Outputs are matched by name where all names agree, else by position: converters rename outputs
+    but keep their order. Raises Mismatch where count, samples or sizes differ.
     """
     if len(outputs) != len(reference):
         raise Mismatch(f"{len(outputs)} outputs, but the reference has {len(reference)}")

@@ -1,8 +1,9 @@
 """Loss of accuracy when two models answered the same samples.
 
-Source: R. G. Newcombe, "Improved confidence intervals for the difference between binomial proportions
-based on paired data", Statistics in Medicine 17 (1998) 2635-2650, method 10: Wilson's score intervals of
-the two proportions, combined with the correlation of the pairs (phi, with a continuity correction).
+Source: R. G. Newcombe, "Improved confidence intervals for the difference between binomial
+proportions based on paired data", Statistics in Medicine 17 (1998) 2635-2650, method 10: Wilson's
+score intervals of the two proportions, combined with the correlation of the pairs (phi, with a
+continuity correction).
 """
 
 from __future__ import annotations

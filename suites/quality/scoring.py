@@ -1,7 +1,7 @@
 """One case's outputs and the FP32 reference's, put together into one Quality record.
 
-Every function takes `outputs` and `reference` as {name: array [n, ...]} and never raises for odd outputs:
-what cannot be compared is a Quality without a value and with the reason.
+Every function takes `outputs` and `reference` as {name: array [n, ...]} and never raises for odd
+outputs: what cannot be compared is a Quality without a value and with the reason.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Arrays = Mapping[str, Any]
 
 
 def score_top1(outputs: Arrays, reference: Arrays, labels: Any) -> Quality:
-    """Score the first output [n, classes] as a classifier against the class indices `labels` [n]."""
+    """Score the first output [n, classes] as a classifier against class indices `labels` [n]."""
     try:
         pairs = align(outputs, reference)
     except Mismatch as mismatch:
@@ -47,11 +47,11 @@ def score_triplets(outputs: Arrays, reference: Arrays, triplets: Any) -> Quality
 
 
 def score_fidelity(outputs: Arrays, reference: Arrays) -> Quality:
-    """Score how near the outputs are to the FP32 reference, where there is nothing else to score by.
+    """Score how near the outputs are to the FP32 reference, where nothing else can be scored.
 
     The metric depends on what the model puts out: `agreement` (share of equal values) where every
-    output is integer, `relative_agreement` (1 - relative error) where each is one number per sample,
-    else `cosine` (mean over samples and outputs).
+    output is integer, `relative_agreement` (1 - relative error) where each is one number per
+    sample, else `cosine` (mean over samples and outputs).
     """
     metric = fidelity_metric(reference)
     try:
@@ -61,15 +61,22 @@ def score_fidelity(outputs: Arrays, reference: Arrays) -> Quality:
     if metric == "relative_agreement":
         return _relative_quality(pairs)
     if metric == "agreement":
-        per_sample = np.mean([(_flat(got) == _flat(want)).mean(axis=1) for _, got, want in pairs], axis=0)
+        per_sample = np.mean(
+            [(_flat(got) == _flat(want)).mean(axis=1) for _, got, want in pairs], axis=0
+        )
     else:
         per_sample = _mean_cosine(pairs)
     lo, hi = mean_interval(per_sample)
     value = float(per_sample.mean())
     quality = Quality(
-        metric=metric, value=value, reference=1.0, loss=1.0 - value, loss_lo=1.0 - hi, loss_hi=1.0 - lo,
+        metric=metric,
+        value=value,
+        reference=1.0,
+        loss=1.0 - value,
+        loss_lo=1.0 - hi,
+        loss_hi=1.0 - lo,
         n=len(per_sample),
-    )  # fmt: skip
+    )
     return _with_fidelity(quality, pairs)
 
 
@@ -98,7 +105,9 @@ def _paired_quality(metric: str, expected: Any, right: Any, pairs: Pairs) -> Qua
         loss_lo=loss.lo if loss else None,
         loss_hi=loss.hi if loss else None,
         n=len(right),
-        reason=None if loss else "the FP32 reference is never right: a relative loss has no meaning",
+        reason=None
+        if loss
+        else "the FP32 reference is never right: a relative loss has no meaning",
     )
     return _with_fidelity(quality, pairs)
 
@@ -107,16 +116,22 @@ def _relative_quality(pairs: Pairs) -> Quality:
     values = [agreement.relative_agreement(got, want) for _, got, want in pairs]
     known = [value for value in values if value is not None]
     if len(known) < len(values):
-        return unscored("relative_agreement", "an output is not finite, or the reference is all zero")
+        return unscored(
+            "relative_agreement", "an output is not finite, or the reference is all zero"
+        )
     value = float(np.mean(known))
     quality = Quality(
-        metric="relative_agreement", value=value, reference=1.0, loss=1.0 - value, n=len(pairs[0][1])
+        metric="relative_agreement",
+        value=value,
+        reference=1.0,
+        loss=1.0 - value,
+        n=len(pairs[0][1]),
     )
     return _with_fidelity(quality, pairs)
 
 
 def _with_fidelity(quality: Quality, pairs: Pairs) -> Quality:
-    """Add mean cosine and SQNR over all outputs; an infinite SQNR (identical outputs) stays None."""
+    """Add mean cosine and SQNR over all outputs; infinite (identical outputs) stays None."""
     ratios = [agreement.sqnr_db(got, want) for _, got, want in pairs]
     finite = [ratio for ratio in ratios if ratio is not None and math.isfinite(ratio)]
     broken = sum(int((~agreement.finite_rows(got)).sum()) for _, got, _ in pairs)
