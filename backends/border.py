@@ -9,9 +9,13 @@ import re
 
 from backends import TABLE, BackendError, one_line
 
-_READABLE = 160
-# Lines that name the vendor's source file instead of the trouble.
-_NOISE = re.compile(r"^(Exception from |Check '.*' failed at |FrontEnd API failed with ).*$", re.M)
+_READABLE = 240
+# What vendors put before the trouble itself: their own source files and codes.
+_NOISE = re.compile(
+    r"^(Exception from .*|Check '.*' failed at .*|FrontEnd API failed with .*"
+    r"|\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed:)?)",
+    re.M,
+)
 _ALLOCATION = re.compile(r"bad_alloc|out of memory|(not |n't |fail\w* to )allocate", re.I)
 
 

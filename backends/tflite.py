@@ -79,18 +79,18 @@ class Session:
         """Return (name, tensor index, old shape, new shape) of the inputs to resize."""
         wanted = in_order(shapes, self.inputs) if shapes else []
         return [
-            (name, details["index"], list(details["shape"]), list(shape))
+            (name, details["index"], _sizes(details["shape"]), list(shape))
             for (name, details), shape in zip(self._sources, wanted)
-            if list(details["shape"]) != list(shape)
+            if _sizes(details["shape"]) != list(shape)
         ]
 
     def _require_batch(self, changes, asked):
         """Refuse a graph that took another batch but answers with the old one."""
         batches = {(old[0], new[0]) for _, _, old, new in changes if old and new}
         now = self._native.get_output_details()
-        shapes = {details["index"]: list(details["shape"]) for details in now}
+        shapes = {details["index"]: _sizes(details["shape"]) for details in now}
         for name, details in self._results:
-            before, after = list(details["shape"]), shapes[details["index"]]
+            before, after = _sizes(details["shape"]), shapes[details["index"]]
             for old, new in batches:
                 if old != new and before[:1] == [old] and after[:1] != [new]:
                     message = "resized to {}, the graph still answers {} {}".format(
@@ -174,7 +174,11 @@ def _ordered(details, signature):
 
 def _describe(name, details):
     dtype = getattr(details["dtype"], "__name__", str(details["dtype"]))
-    return {"name": name, "dtype": dtype, "shape": [int(n) for n in details["shape_signature"]]}
+    return {"name": name, "dtype": dtype, "shape": _sizes(details["shape_signature"])}
+
+
+def _sizes(shape):
+    return [int(size) for size in shape]
 
 
 def _delegated(operators):
