@@ -43,6 +43,8 @@ def file_source(
     """
     kind = _kind(path)
     path = path.resolve()
+    if kind == "xml":
+        _beside(path, kind, ())
     seen = look(path, kind)
     beside = _beside(path, kind, seen.externals)
     samples: int | None = None
