@@ -67,6 +67,11 @@ def read(path: Path, salvage: bool = False) -> Content:
     return _content(path, records, end, len(tail), tuple(damaged))
 
 
+def kept_runs(count: int) -> str:
+    """Return the clause that tells people what a failure did not cost them."""
+    return f"{count} finished {'run is' if count == 1 else 'runs are'} kept in its journal"
+
+
 def has_plan(path: Path) -> bool:
     """Tell whether the journal got as far as its plan; without one nothing was measured."""
     try:
@@ -224,7 +229,7 @@ class Journal:
 
     def _append(self, kind: str, body: Any) -> None:
         """Write one record and sync it, or leave the file as it was and say what is safe."""
-        kept = f"{len(self._runs)} finished runs are kept"
+        kept = kept_runs(len(self._runs))
         if self._broken or self._descriptor < 0:
             raise StoreError(f"{str(self.path)!r} is closed for writing; {kept}", RESUME)
         line = encode(kind, body)

@@ -163,7 +163,7 @@ class Store:
         plan, runs, notes = content.plan, content.runs, content.notes
         digest = tables.content_digest(plan, runs, notes)
         writer = f"boardmark {plan.harness_version}"
-        with translated("seal", directory, f"{len(runs)} finished runs are kept in its journal"):
+        with translated("seal", directory, journals.kept_runs(len(runs))):
             self._discard_uncommitted(session_id)
             data = parts.encode("samples", tables.sample_rows(runs), writer, digest)
             samples = parts.write(self.root, "samples", session_id, data)

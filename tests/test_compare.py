@@ -36,7 +36,7 @@ def test_blocks_of_one_side_are_left_out_and_counted():
     found = paired_ratio({0: 1.0, 1: 2.0, 2: 5.0}, {0: 2.0, 1: 4.0, 7: 1.0})
     assert found.ratio == pytest.approx(2)
     assert found.n == 2
-    assert "2 blocks hold only one side and are left out" in found.warnings
+    assert "blocks left out because one side is missing: 2" in found.warnings
 
 
 @pytest.mark.parametrize(("base", "other"), [({}, {}), ({0: 1.0}, {1: 1.0}), ({0: 0.0}, {0: 1.0})])

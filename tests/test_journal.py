@@ -107,6 +107,17 @@ def test_damage_in_the_middle_names_file_and_line_and_the_rest_can_be_salvaged(d
     assert "line 3" in content.damaged[0]
 
 
+def test_two_records_that_ran_together_are_damage_and_not_a_torn_tail(directory):
+    runs = handmade.runs()[:2]
+    path = _write(directory, runs)
+    head, _, last = path.read_bytes()[:-1].rpartition(b"\n")
+    for end in (b"\n", b""):
+        path.write_bytes(head + b"\x0b" + last + end)
+        with pytest.raises(StoreError, match="line 2 is not a whole record"):
+            read(path)
+        assert read(path, salvage=True).runs == ()
+
+
 @pytest.mark.parametrize(
     "line",
     [b"[" * 1_000_000, b"\x00" * 512, b"{}", b"null", b'{"v":1,"sha256":"","len":-1,"rec":NaN}'],
@@ -204,7 +215,7 @@ def test_a_failing_disk_is_a_sentence_and_loses_nothing(directory, monkeypatch, 
             with pytest.raises(StoreError) as caught:
                 journal.append(runs[1])
         message = str(caught.value)
-        assert "1 finished runs are kept" in message
+        assert "1 finished run is kept" in message
         assert "boardmark run --resume" in message
         assert str(directory) in message
         assert caught.value.exit_code == 2

@@ -40,7 +40,7 @@ def test_blocks_where_one_side_failed_are_left_out_and_noted():
     row = _rows(handmade.runs())["int4"]
     assert row.blocks == 3
     assert row.speedup == pytest.approx(1 / 0.8)
-    assert "2 blocks hold only one side and are left out" in row.notes
+    assert "blocks left out because one side is missing: 2" in row.notes
 
 
 def test_what_is_missing_is_named():

@@ -170,6 +170,28 @@ def test_a_seal_that_fails_at_any_call_keeps_everything_and_completes_later(
     assert all(len(parts.find(store.root, table)) == 1 for table in TABLES)
 
 
+def test_a_session_resumed_after_a_failed_seal_leaves_no_part_of_the_first_try(store, monkeypatch):
+    runs = handmade.runs()
+    _live(store, runs[:6])
+    write = parts.write
+
+    def fail(root, table, *rest):
+        if table == "sessions":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return write(root, table, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "write", fail)
+        with pytest.raises(StoreError, match="6 finished runs are kept in its journal"):
+            store.seal(_ID)
+    assert not load(store).sealed
+    with store.resume(_ID) as journal:
+        journal.append(runs[6])
+    store.seal(_ID)
+    assert load(store).runs == tuple(runs[:7])
+    assert all(len(parts.find(store.root, table)) == 1 for table in TABLES)
+
+
 def test_a_seal_on_a_really_full_disk_keeps_the_journal(tmp_path):
     mount = tmp_path / "small"
     mount.mkdir()

@@ -34,7 +34,7 @@ def paired_ratio(
     """
     shared = sorted(base.keys() & other.keys())
     alone = len(base.keys() ^ other.keys())
-    lost = (f"{alone} blocks hold only one side and are left out",) if alone else ()
+    lost = (f"blocks left out because one side is missing: {alone}",) if alone else ()
     if not shared:
         return _nothing(
             confidence, ("no block holds both sides: measure them in one session", *lost)
