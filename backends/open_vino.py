@@ -11,8 +11,7 @@ from backends import BackendError
 from backends.border import in_order, leading, missing, translate, translated
 
 _HINTS = {"f32": "f32", "f16": "f16", "bf16": "bf16"}
-_SHORT = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", "dynamic": None}
-# Node types of the compiled graph that multiply matrices; u8 and i8 share their kernels.
+# Node types of the compiled graph that multiply matrices.
 _PRODUCTS = (
     "FullyConnected",
     "MatMul",
@@ -24,6 +23,11 @@ _PRODUCTS = (
     "PagedAttention",
     "LLMMLP",
     "QKVProjection",
+)
+_ON_WEIGHTS = " on weights of "
+_HIDDEN = (
+    "; whether integer weights are multiplied in i8, with activations quantized in groups of {}"
+    " (0 = never), is not visible"
 )
 _KINDS = {
     "GeneralFailure": None,
@@ -103,17 +107,20 @@ class Session:
         devices = get("EXECUTION_DEVICES")
         nodes, products = _census(self._compiled.get_runtime_model())
         hint = get("INFERENCE_PRECISION_HINT").to_string()
-        main = leading(products)
         shares = ", ".join("{} {}".format(n, kind) for kind, n in sorted(products.items()))
+        group = get("DYNAMIC_QUANTIZATION_GROUP_SIZE")
+        main = leading(products) or hint
+        arithmetic, _, weights = main.partition(_ON_WEIGHTS)
+        hidden = weights.startswith(("i", "u"))
         return {
             "version": _version(self._runtime),
             "threads": get("INFERENCE_NUM_THREADS"),
             "provider": ", ".join(devices),
             "nodes_total": nodes,
             "nodes_on_provider": nodes if len(devices) == 1 else None,
-            "precision": main or _SHORT.get(hint, hint),
-            "detail": "matrix products: {}; inference precision {}; {} stream(s)".format(
-                shares or "none", hint, get("NUM_STREAMS")
+            "precision": None if hidden and group else arithmetic,
+            "detail": "matrix products: {}; inference precision {}; {} stream(s){}".format(
+                shares or "none", hint, get("NUM_STREAMS"), _HIDDEN.format(group) if hidden else ""
             ),
         }
 
@@ -182,5 +189,19 @@ def _census(graph):
             continue
         nodes += 1
         if kind in _PRODUCTS:
-            products[facts["runtimePrecision"].astype(str).replace("u8", "i8")] += 1
+            products[_product(node, facts)] += 1
     return nodes, products
+
+
+def _product(node, facts):
+    """Return the arithmetic of a matrix product, and its weights' type where that is another.
+
+    A kernel's name ends in the type of its activations (brgemm_avx512_i8); runtimePrecision is the
+    narrowest type among the inputs and so calls compressed weights i8 that multiply in f32.
+    """
+    arithmetic = facts["primitiveType"].astype(str).lower().rsplit("_", 1)[-1].replace("u8", "i8")
+    inputs = node.inputs()
+    weights = inputs[1].get_element_type().to_string() if len(inputs) > 1 else arithmetic
+    if arithmetic == "i8" or weights in (arithmetic, "dynamic"):
+        return arithmetic
+    return arithmetic + _ON_WEIGHTS + weights

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,38 @@ def test_integer_layers_are_counted_as_i8(tmp_path: Path) -> None:
     evidence = opened(path).evidence()
     assert evidence["precision"] == "i8"
     assert "matrix products: 1 i8" in evidence["detail"]
+
+
+@pytest.mark.parametrize(("group", "precision"), [(0, "f32"), (32, None)])
+def test_compressed_weights_are_not_taken_for_integer_arithmetic(
+    group: int, precision: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nncf
+    import openvino
+
+    model = openvino.Core().read_model(tiny_models.xml_file(tmp_path))
+    path = tmp_path / "narrow.xml"
+    openvino.save_model(nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM), path)
+    session = opened(path, precision="f32")
+    get = session._compiled.get_property
+    compiled = SimpleNamespace(
+        get_runtime_model=session._compiled.get_runtime_model,
+        get_property=lambda name: group if name.startswith("DYNAMIC") else get(name),
+    )
+    monkeypatch.setattr(session, "_compiled", compiled)
+    evidence = session.evidence()
+    assert evidence["precision"] == precision
+    assert "f32 on weights of u8" in evidence["detail"]
+    assert f"groups of {group} (0 = never)" in evidence["detail"]
+
+
+def test_f16_weights_are_reported_as_what_they_compute_in(tmp_path: Path) -> None:
+    import openvino
+
+    path = tmp_path / "fp16.xml"
+    model = openvino.Core().read_model(tiny_models.xml_file(tmp_path))
+    openvino.save_model(model, path, compress_to_fp16=True)
+    assert opened(path, precision="f32").evidence()["precision"] == "f32"
 
 
 def test_threads_devices_and_nodes_are_those_compiled(tmp_path: Path) -> None:
