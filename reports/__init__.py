@@ -5,7 +5,7 @@ text       show(view): the same case table for a terminal
 answer     which level is best under which criterion, or that the data cannot tell
 relations  our figure in a documented figure's terms, with its interval
 tables     the headline tables; cases: one row per case; findings: the claims; identity: the machine
-charts     the pictures; svg makes them follow the page's colours
+charts     latencies; tradeoff: what quality costs; svg makes both take the page's colours
 """
 
 from __future__ import annotations
@@ -46,6 +46,10 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     def models(self) -> tuple[str, ...]:
         """Return the names of the models in the rows, in order, each once."""
         return tuple(dict.fromkeys(row.model for row in self.rows))
+
+    def backends(self) -> tuple[str, ...]:
+        """Return the runtimes in the rows, in order: each keeps its colour in every picture."""
+        return tuple(dict.fromkeys(row.backend for row in self.rows))
 
 
 def view(session: Session) -> SessionView:

@@ -23,12 +23,13 @@ _SHOWN = 4
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The best case under one criterion, and the `rivals` that cannot be told from it."""
+    """The best case under one criterion, and the `rivals` that share the place; `tie` says why."""
 
     criterion: str
     best: CaseRow
     rivals: tuple[CaseRow, ...]
     figure: str
+    tie: str = "the data cannot tell them apart"
 
     @property
     def who(self) -> str:
@@ -96,10 +97,11 @@ def _limits(
     faster = [row for row in doubtful if row.latency_p50_s and row.latency_p50_s < best]
     if faster:
         limits.append(f"{listed(faster)} looks faster than every ranked case: measure it again.")
-    unscored = [row for row in rows if row.latency_p50_s and row.quality_loss is None]
+    measured = [row for row in rows if row.latency_p50_s]
+    unscored = [row for row in measured if row.quality_loss is None]
     reasons = dict.fromkeys(row.quality_reason or "no reason was recorded" for row in unscored)
     if unscored:
-        names = "all cases" if len(unscored) == len(rows) else listed(unscored)
+        names = "all cases" if len(unscored) == len(measured) else listed(unscored)
         limits.append(f"Quality is not known for {names}: {'; '.join(reasons)}.")
     return tuple(limits)
 
@@ -173,7 +175,13 @@ def _smallest(rows: Sequence[CaseRow]) -> Choice | None:
     rivals = tuple(row for row in known if row is not best and (row.size_bytes or 0) <= limit)
     factor, unit = common_scale([best.size_bytes], "bytes")
     figure = f"{scaled(best.size_bytes, factor)} {unit}"
-    return Choice(criterion="Smallest model file", best=best, rivals=rivals, figure=figure)
+    return Choice(
+        criterion="Smallest model file",
+        best=best,
+        rivals=rivals,
+        figure=figure,
+        tie="within 1 % of each other",
+    )
 
 
 def _leanest(rows: Sequence[CaseRow], relations: Relations) -> Choice | None:

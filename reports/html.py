@@ -14,13 +14,15 @@ import msgspec
 from markupsafe import Markup
 
 from harness.errors import UsageError
-from reports import SessionView, charts, identity
+from reports import SessionView, identity, svg
 from reports.answer import answers
 from reports.cases import cases, doubtful
+from reports.charts import distributions
 from reports.figures import plain
 from reports.findings import findings
 from reports.grid import Grid
 from reports.tables import tables
+from reports.tradeoff import tradeoff
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST_COMMAND = 4000
@@ -35,8 +37,8 @@ class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
     levels: tuple[Grid, ...]
     cases: Grid
     findings: tuple[Grid, ...]
-    distributions: tuple[charts.Picture, ...]
-    tradeoff: tuple[charts.Picture, ...]
+    distributions: tuple[svg.Picture, ...]
+    tradeoff: tuple[svg.Picture, ...]
 
 
 def render(view: SessionView, out: Path) -> Path:
@@ -100,8 +102,8 @@ def _model(view: SessionView, name: str) -> ModelPart:
         levels=tables(view, name, "single_stream"),
         cases=cases(view, name),
         findings=findings(view, name),
-        distributions=charts.distributions(view, name),
-        tradeoff=charts.tradeoff(view, name),
+        distributions=distributions(view, name),
+        tradeoff=tradeoff(view, name),
     )
 
 
@@ -132,4 +134,5 @@ def _shown(value: object) -> object:
     """Return what the template may show: markup as it is, text without invisible characters."""
     if isinstance(value, Markup):
         return value
-    return plain(value, _LONGEST_COMMAND if isinstance(value, _Long) else 600)
+    text = plain(value, _LONGEST_COMMAND if isinstance(value, _Long) else 600)
+    return text.replace(" %", "\u00a0%")

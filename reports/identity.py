@@ -110,7 +110,9 @@ def _power(env: Json) -> str | None:
     """Return the sensor that would be read, or why there is none."""
     source = measured.text(env, "power", "source", "name")
     reasons = measured.section(env, "power").get("reasons")
-    return source or "; ".join(_words(reasons)) or None
+    if source:
+        return source
+    return f"none: {'; '.join(_words(reasons))}" if _words(reasons) else None
 
 
 def _bytes(env: Json, key: str) -> str | None:

@@ -19,6 +19,9 @@ _PER_RUN: dict[Metric, Callable[[Run, int], float | None]] = {
 }
 
 
+_UNTIMED: frozenset[Metric] = frozenset({"size", "quality_loss"})
+
+
 class Relations:
     """The relations between the cases of one session."""
 
@@ -34,9 +37,13 @@ class Relations:
         return paired_ratio(self._blocks(metric, base), self._blocks(metric, other), confidence)
 
     def measured(self, metric: Metric, row: CaseRow, base: CaseRow | None) -> Measured:
-        """Return the relation that may be judged: nothing where one of the two is not valid."""
+        """Return the relation that may be judged: nothing where doubt about a case touches it.
+
+        Doubt about the timing does not touch sizes and scores; a failed case has nothing to say.
+        """
+        trusted = ("valid", "imprecise", "unstable") if metric in _UNTIMED else ("valid",)
         for one in (row, base):
-            if one is not None and one.verdict != "valid":
+            if one is not None and one.verdict not in trusted:
                 return self._none(f"{one.variant} is {one.verdict}")
         return self.shown(metric, row, base)
 

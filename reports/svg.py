@@ -11,6 +11,7 @@ import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from markupsafe import Markup
 
 from reports.figures import plain
@@ -62,6 +63,13 @@ STYLE: dict[str, Any] = {
     "ytick.major.size": 0,
     "ytick.minor.size": 0,
 }
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """One drawing and the words that go with it."""
+
+    markup: Markup
+    caption: str
 
 
 def inline(figure: Figure, name: str, description: str) -> Markup:

@@ -1,0 +1,131 @@
+"""The same answer and figures for a terminal: aligned text without any control character."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from harness.units import show as scaled
+from reports import SessionView
+from reports.answer import Answer, answers
+from reports.cases import doubtful, scenario_name
+from reports.figures import DASH, interval, percent, plain, times
+from reports.identity import command, session
+from reports.relations import Relations
+from reports.tables import base_of
+from results.cases import CaseRow
+
+_WIDEST = 40
+_HEADERS = (
+    "level",
+    "runtime",
+    "p50",
+    "95 % interval",
+    "p99",
+    "throughput",
+    "speed",
+    "peak memory",
+    "file",
+    "quality lost",
+    "verdict",
+)
+_WORDS = (0, 1, 10)  # columns of words; the others are figures and stand to the right
+
+
+def show(view: SessionView) -> str:
+    """Return the session for a terminal: the answer, a table per scenario, what was left out."""
+    parts = [_title(view)]
+    relations = Relations(view)
+    for answer in answers(view):
+        parts.append(_answer(answer))
+        parts += _tables(view, answer.model, relations)
+    for grid in doubtful(view):
+        lines = [
+            f"{row.head} ({row.detail}): {row.cells[0].badges[0].text}: {row.cells[1].text}"
+            for group in grid.groups
+            for row in group.rows
+        ]
+        parts.append("\n  ".join([f"{grid.caption}:", *(plain(line, 400) for line in lines)]))
+    if view.problems:
+        parts.append("\n  ".join(["Problems:", *map(plain, view.problems)]))
+    parts.append(f"Made by: {plain(command(view), 1000)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _title(view: SessionView) -> str:
+    """Return which session this is."""
+    facts = dict(session(view))
+    names = ("Session", "Started", "Suite", "Cases", "Runtimes")
+    lines = [f"{name:<9} {plain(facts[name])}" for name in names]
+    lines.append(f"{'Device':<9} {plain(view.plan.device)}")
+    return "\n".join(lines)
+
+
+def _answer(answer: Answer) -> str:
+    """Return the sentence, the choices behind it and what limits it."""
+    width = max((len(choice.criterion) for choice in answer.choices), default=0)
+    lines = [plain(answer.sentence, 600)]
+    for choice in answer.choices:
+        tie = f"; {choice.tie}" if choice.rivals else ""
+        lines.append(
+            plain(f"{choice.criterion:<{width}}  {choice.who} ({choice.figure}{tie})", 400)
+        )
+    lines += [plain(limit, 400) for limit in answer.limits]
+    return "\n  ".join(lines)
+
+
+def _tables(view: SessionView, model: str, relations: Relations) -> list[str]:
+    """Return one table per scenario and batch of one model."""
+    rows = [row for row in view.rows if row.model == model and row.verdict != "skipped"]
+    found = []
+    for scenario, batch in dict.fromkeys((row.scenario, row.batch) for row in rows):
+        mine = [row for row in rows if (row.scenario, row.batch) == (scenario, batch)]
+        lines = [_HEADERS, *(_cells(row, mine, relations) for row in mine)]
+        title = plain(f"{model}, {scenario_name(scenario, batch).lower()}")
+        found.append(f"{title}\n{_aligned(lines)}")
+    return found
+
+
+def _cells(row: CaseRow, rows: Sequence[CaseRow], relations: Relations) -> tuple[str, ...]:
+    """Return one case as the cells of its line."""
+    speed = relations.shown("speed", row, base_of(rows, row, "fp32"))
+    ends = (row.latency_p50_lo_s, row.latency_p50_hi_s)
+    factor = 1e-3 if (row.latency_p50_s or 0) >= 1e-3 else 1e-6
+    span = interval(*ends, factor)
+    return (
+        row.variant,
+        row.backend,
+        scaled(row.latency_p50_s, "s"),
+        f"{span} {'ms' if factor == 1e-3 else 'µs'}" if span else DASH,
+        scaled(row.latency_p99_s, "s"),
+        scaled(row.throughput_per_s, "per_s"),
+        times(speed.value),
+        scaled(row.peak_rss_bytes, "bytes"),
+        scaled(row.size_bytes, "bytes"),
+        percent(row.quality_loss),
+        row.verdict,
+    )
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Return the lines as columns as wide as their widest cell."""
+    cells = [[plain(cell, _WIDEST).replace("\u00a0", " ") for cell in line] for line in lines]
+    widths = [max(_width(line[column]) for line in cells) for column in range(len(cells[0]))]
+    rows = []
+    for line in cells:
+        padded = [
+            cell + " " * (width - _width(cell))
+            if column in _WORDS
+            else " " * (width - _width(cell)) + cell
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        rows.append("  " + "  ".join(padded).rstrip())
+    return "\n".join(rows)
+
+
+def _width(text: str) -> int:
+    """Return the columns `text` takes on a terminal: wide characters two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
+        for one in text
+    )

@@ -1,0 +1,135 @@
+"""A winner is named only where the data can tell, and doubtful rows are never ranked."""
+
+from __future__ import annotations
+
+import fake_session
+import msgspec
+import pytest
+
+from reports import SessionView
+from reports.answer import Answer, answers, listed
+from results.cases import CaseRow, summarise
+from results.relative import relative
+
+
+@pytest.fixture(scope="module")
+def view() -> SessionView:
+    return fake_session.view()
+
+
+def with_rows(view: SessionView, **fields) -> SessionView:
+    rows = tuple(msgspec.structs.replace(row, **fields) for row in view.rows)
+    return msgspec.structs.replace(view, rows=rows)
+
+
+def chosen(answer: Answer) -> dict[str, str]:
+    return {choice.criterion: choice.who for choice in answer.choices}
+
+
+def test_the_sentence_names_the_fastest_level_that_keeps_quality(view):
+    (answer,) = answers(view)
+    assert answer.sentence.startswith(
+        "For minilm-l6 ship int8-dynamic on openvino: it is the fastest"
+    )
+    assert "the speed of FP32 there [" in answer.sentence
+    assert chosen(answer)["Fastest of all"] == "int8-static on openvino"
+    assert chosen(answer)["Smallest model file"] == "int4 on onnxruntime and openvino"
+
+
+def test_doubtful_rows_are_named_but_not_ranked(view):
+    (answer,) = answers(view)
+    named = " ".join(chosen(answer).values())
+    assert "torch" not in named
+    assert "int8-dynamic on torch and int8-static on tflite" in answer.limits[0]
+
+
+def test_a_doubtful_row_that_looks_faster_is_pointed_out(view):
+    rows = tuple(
+        msgspec.structs.replace(row, latency_p50_s=1e-3) if row.verdict == "unstable" else row
+        for row in view.rows
+    )
+    (answer,) = answers(msgspec.structs.replace(view, rows=rows))
+    assert "int8-static on tflite looks faster than every ranked case" in " ".join(answer.limits)
+    assert chosen(answer)["Fastest of all"] == "int8-static on openvino"
+
+
+def test_two_cases_with_the_same_samples_cannot_be_told_apart():
+    plan = fake_session.plan_of(5)
+    runs = fake_session.runs_of(plan)
+    keys = {(c.variant, c.backend): c.key for c in plan.cases if c.scenario == "single_stream"}
+    winner, twin = keys["int8-dynamic", "openvino"], keys["int8-dynamic", "onnxruntime"]
+    samples = {run.block: run.samples_ns for run in runs if run.case_key == winner}
+    runs = [
+        msgspec.structs.replace(run, samples_ns=samples[run.block]) if run.case_key == twin else run
+        for run in runs
+    ]
+    (answer,) = answers(
+        SessionView(
+            plan=plan,
+            rows=tuple(summarise(plan, runs)),
+            relatives=tuple(relative(plan, runs)),
+            runs=tuple(runs),
+        )
+    )
+    assert (
+        "the data cannot tell which of int8-dynamic on onnxruntime and openvino" in answer.sentence
+    )
+    assert " ship " not in answer.sentence
+
+
+def test_without_a_valid_row_no_level_is_named(view):
+    (answer,) = answers(with_rows(view, verdict="imprecise", reason="one run"))
+    assert answer.sentence.startswith("The data cannot name a level for minilm-l6")
+    assert answer.choices == ()
+
+
+def test_without_quality_the_sentence_promises_none(view):
+    (answer,) = answers(with_rows(view, quality_loss=None, quality_reason="no labels were given"))
+    assert "1 %" not in answer.sentence
+    assert "ship int8-static on openvino" in answer.sentence
+    assert answer.limits[-1] == "Quality is not known for all cases: no labels were given."
+
+
+def test_when_every_level_loses_too_much_it_says_so(view):
+    (answer,) = answers(with_rows(view, quality_loss=0.2, quality_loss_lo=0.1, quality_loss_hi=0.3))
+    assert "every level loses more than 1 % of quality" in answer.sentence
+
+
+def test_one_block_tells_nothing_apart():
+    (answer,) = answers(fake_session.view(blocks=1))
+    assert answer.choices == ()
+
+
+def row(variant: str, backend: str) -> CaseRow:
+    return CaseRow(
+        session_id="s",
+        case_key=f"{variant}{backend}",
+        device="d",
+        model="m",
+        model_origin=None,
+        variant=variant,
+        backend=backend,
+        runtime_version=None,
+        scenario="single_stream",
+        batch=1,
+        threads=1,
+        status="ok",
+        verdict="valid",
+        reason=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cases", "text"),
+    [
+        ([("a", "x")], "a on x"),
+        ([("a", "x"), ("a", "y")], "a on x and y"),
+        ([("a", "x"), ("b", "x"), ("a", "y")], "a on x and y and b on x"),
+        (
+            [("a", "x"), ("b", "x"), ("c", "x"), ("d", "x"), ("e", "x")],
+            "a on x, b on x, c on x, d on x and 1 more",
+        ),
+    ],
+)
+def test_listed_groups_by_level_and_counts_the_rest(cases, text):
+    assert listed([row(*case) for case in cases]) == text
