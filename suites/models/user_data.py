@@ -78,7 +78,12 @@ def load_calibration(path: Path, inputs: tuple[TensorSpec, ...]) -> dict[str, An
         arrays = {spec.name: data[spec.name] for spec in inputs}
     checked = {}
     for spec in inputs:
-        array = arrays[spec.name].astype(spec.dtype, copy=False)
+        raw = arrays[spec.name]
+        array = raw.astype(spec.dtype, copy=False)
+        if array.dtype.kind in "iu" and (array != raw).any():
+            raise UsageError(
+                f"calibration array {spec.name!r} in {str(path)!r} does not fit {spec.dtype}"
+            )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise UsageError(
                 f"calibration array {spec.name!r} in {str(path)!r} has values that are not finite"
