@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from reports import SessionView
 from reports.figures import common_scale, interval, percent, scaled, times
 from reports.relations import Relations
+from reports.session import SessionView
 from results.cases import CaseRow
 from suites import Metric
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from reports import SessionView
 from reports.figures import DASH, common_scale, interval, scaled
 from reports.grid import Badge, Cell, Grid, Group, Header, Row
+from reports.session import SessionView
 from reports.tables import ROW_TONES
 from results.cases import CaseRow
 from results.row import CaseRow as _Row

@@ -9,9 +9,10 @@ import msgspec
 from markupsafe import Markup
 
 from harness.stats.quantiles import nearest_rank
-from reports import SessionView, svg
+from reports import svg
 from reports.axes import plain_ticks
 from reports.figures import common_scale, plain, scaled
+from reports.session import SessionView
 from results import measured
 from results.cases import CaseRow, runs_per_case
 

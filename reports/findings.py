@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from reports import SessionView
 from reports.grid import Cell, Grid, Group, Header, Row
 from reports.relations import Relations
+from reports.session import SessionView
 from reports.tables import VERDICT_TONES, base_of, figure, span, verdict_badge
 from results.cases import CaseRow
 from suites import Claim

@@ -14,13 +14,14 @@ import msgspec
 from markupsafe import Markup
 
 from harness.errors import UsageError
-from reports import SessionView, identity, svg
+from reports import identity, svg
 from reports.answer import answers
 from reports.cases import cases, doubtful
 from reports.charts import distributions
 from reports.figures import plain
 from reports.findings import findings
 from reports.grid import Grid
+from reports.session import SessionView
 from reports.tables import tables
 from reports.tradeoff import tradeoff
 

@@ -7,8 +7,8 @@ import shlex
 
 from harness.types import Json
 from harness.units import show
-from reports import SessionView
 from reports.figures import DASH
+from reports.session import SessionView
 from results import measured
 
 Facts = tuple[tuple[str, str], ...]

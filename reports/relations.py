@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from harness.stats.compare import Comparison, paired_ratio
 from harness.types import Run
-from reports import SessionView
+from reports.session import SessionView
 from results import figures, measured
 from results.cases import CaseRow, runs_per_case
 from suites import Metric

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from reports import SessionView
 from reports.figures import DASH, common_scale, interval, percent, plain, scaled, times
 from reports.grid import Badge, Cell, Grid, Group, Header, Row, Tone
 from reports.relations import Relations
+from reports.session import SessionView
 from results.cases import CaseRow
 from suites import Claim, Column, Metric, Table
 from suites.claims import Finding, Measured, Verdict, judge

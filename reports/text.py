@@ -5,13 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from harness.units import show as scaled
-from reports import SessionView
+from harness.units import show
 from reports.answer import Answer, answers
 from reports.cases import doubtful, scenario_name
 from reports.figures import DASH, interval, percent, plain, times
 from reports.identity import command, session
 from reports.relations import Relations
+from reports.session import SessionView
 from reports.tables import base_of
 from results.cases import CaseRow
 
@@ -32,7 +32,7 @@ _HEADERS = (
 _WORDS = (0, 1, 10)  # columns of words; the others are figures and stand to the right
 
 
-def show(view: SessionView) -> str:
+def table(view: SessionView) -> str:
     """Return the session for a terminal: the answer, a table per scenario, what was left out."""
     parts = [_title(view)]
     relations = Relations(view)
@@ -95,13 +95,13 @@ def _cells(row: CaseRow, rows: Sequence[CaseRow], relations: Relations) -> tuple
     return (
         row.variant,
         row.backend,
-        scaled(row.latency_p50_s, "s"),
+        show(row.latency_p50_s, "s"),
         f"{span} {'ms' if factor == 1e-3 else 'µs'}" if span else DASH,
-        scaled(row.latency_p99_s, "s"),
-        scaled(row.throughput_per_s, "per_s"),
+        show(row.latency_p99_s, "s"),
+        show(row.throughput_per_s, "per_s"),
         times(speed.value),
-        scaled(row.peak_rss_bytes, "bytes"),
-        scaled(row.size_bytes, "bytes"),
+        show(row.peak_rss_bytes, "bytes"),
+        show(row.size_bytes, "bytes"),
         percent(row.quality_loss),
         row.verdict,
     )

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from reports import SessionView, svg
+from reports import svg
 from reports.answer import listed
 from reports.axes import plain_ticks
 from reports.figures import common_scale, percent, plain, scaled
+from reports.session import SessionView
 from results.cases import CaseRow
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.types import Artifact, Case, Json, Model, Quality, Run, SessionPlan, Skip, TensorSpec
-from reports import SessionView
+from reports.session import SessionView
 from results.cases import summarise
 from results.relative import relative
 
@@ -72,8 +72,8 @@ def view(blocks: int = 5, **changes: Any) -> SessionView:
     runs = runs_of(plan)
     return SessionView(
         plan=plan,
-        rows=tuple(summarise(plan, runs)),
-        relatives=tuple(relative(plan, runs)),
+        rows=summarise(plan, runs),
+        relatives=relative(plan, runs),
         runs=tuple(runs),
         problems=("the clock was set during the session: 2.1 s",),
     )

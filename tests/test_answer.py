@@ -6,8 +6,8 @@ import fake_session
 import msgspec
 import pytest
 
-from reports import SessionView
 from reports.answer import Answer, answers, listed
+from reports.session import SessionView
 from results.cases import CaseRow, summarise
 from results.relative import relative
 
@@ -66,8 +66,8 @@ def test_two_cases_with_the_same_samples_cannot_be_told_apart():
     (answer,) = answers(
         SessionView(
             plan=plan,
-            rows=tuple(summarise(plan, runs)),
-            relatives=tuple(relative(plan, runs)),
+            rows=summarise(plan, runs),
+            relatives=relative(plan, runs),
             runs=tuple(runs),
         )
     )

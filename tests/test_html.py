@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from harness.errors import UsageError
-from reports import SessionView
 from reports.html import page, render
-from reports.text import show
+from reports.session import SessionView
+from reports.text import table
 
 ATTACKS = (
     '"><svg/onload=alert(1)>',
@@ -187,7 +187,7 @@ def hostile(attack: str) -> SessionView:
     return msgspec.structs.replace(
         view,
         plan=poison(msgspec.structs.replace(view.plan, cases=()), attack),
-        rows=tuple(poison(row, attack) for row in view.rows),
+        rows=[poison(row, attack) for row in view.rows],
         runs=tuple(msgspec.structs.replace(run, reason=attack) for run in view.runs),
         problems=(attack,),
     )
@@ -209,7 +209,7 @@ def test_no_text_of_a_session_becomes_markup(attack, parsed, tmp_path):
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=range(len(ATTACKS)))
 def test_no_text_of_a_session_reaches_the_terminal_raw(attack):
-    text = show(hostile(attack))
+    text = table(hostile(attack))
     assert not INVISIBLE.search(text)
     text.encode()
     assert max(map(len, text.splitlines())) < 2000

@@ -6,13 +6,14 @@ import fake_session
 import msgspec
 import pytest
 
-from reports import SessionView, identity
+from reports import identity
 from reports.cases import cases, doubtful
 from reports.findings import check, findings
 from reports.grid import Cell, Grid, Row
 from reports.relations import Relations
+from reports.session import SessionView
 from reports.tables import tables
-from reports.text import show
+from reports.text import table
 from reports.tradeoff import pareto
 
 
@@ -217,12 +218,12 @@ def test_the_session_counts_what_it_has(view):
 
 
 def test_the_text_is_aligned_and_holds_every_case(view):
-    text = show(view)
+    text = table(view)
     lines = text.splitlines()
     start = lines.index("minilm-l6, single stream")
-    table = lines[start + 1 : start + 19]
-    column = table[0].index("runtime")
-    assert {line[column - 1] for line in table} == {" "}
-    assert sum("int8-static" in line for line in table) == 3
+    body = lines[start + 1 : start + 19]
+    column = body[0].index("runtime")
+    assert {line[column - 1] for line in body} == {" "}
+    assert sum("int8-static" in line for line in body) == 3
     assert "torchao has no calibrated static int8" in text
-    assert "\u00a0" not in "\n".join(table)
+    assert "\u00a0" not in "\n".join(body)
