@@ -244,3 +244,16 @@ def test_the_page_is_small_enough_to_send(text):
 def test_the_templates_travel_with_the_package():
     folder = Path(__file__).parent.parent / "reports" / "templates"
     assert {path.name for path in folder.iterdir()} == {"report.css", "report.html.j2"}
+
+
+def test_two_models_share_a_page_without_sharing_ids():
+    view = fake_session.view()
+    rows = [
+        msgspec.structs.replace(row, model="second") if row.backend == "torch" else row
+        for row in view.rows
+    ]
+    parsed = Page(page(msgspec.structs.replace(view, rows=rows)))
+    ids = [attrs["id"] for _, attrs in parsed.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert "The answer for second" in parsed.text
+    assert "For second ship fp32 on torch" in parsed.text
