@@ -29,7 +29,7 @@ from suites.models.content import file_sha256
 from suites.variants import toolchain
 
 # raised when the layout of an entry or the worker's part of a recipe changes
-REVISION = 1
+REVISION = 2
 ABANDONED_S = 86400.0
 PART = ".part-"
 

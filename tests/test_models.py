@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
-from suites.models import ModelOptions, minilm, resolve, zoo
+from suites.models import Inspector, ModelOptions, minilm, resolve, zoo
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,21 @@ def test_a_directory_is_an_encoder(encoder_directory):
     assert (mask.low, mask.high) == (1, 2)
     short = resolve(str(encoder_directory), ModelOptions({"input_ids": (1, 16)}), None)
     assert [spec.shape for spec in short.model.inputs] == [(1, 16), (1, 16)]
+
+
+def test_a_hub_id_is_a_directory_with_another_name(encoder_directory):
+    asked = []
+
+    def hub(identifier):
+        asked.append(identifier)
+        return encoder_directory
+
+    source = resolve("hf:lab/some-encoder", ModelOptions(), Inspector(file=None, hub=hub))
+    assert asked == ["lab/some-encoder"] and source.model.name == "some-encoder"
+    assert resolve(source.word, ModelOptions(), None).model.inputs == source.model.inputs
+    for wrong in ("hf:", "hf:name", "hf:../etc", "hf:a/b/c", "hf:-x/y"):
+        with pytest.raises(UsageError, match="not a hub id"):
+            resolve(wrong, ModelOptions(), Inspector(file=None, hub=hub))
 
 
 def test_other_weights_are_another_digest(encoder_directory):
@@ -164,6 +179,15 @@ def test_the_onnx_export_answers_like_the_program(prepared):
     np.testing.assert_allclose(logits, evaluation.reference["logits"], atol=1e-4)
     assert len(material.calibration) == 512
     assert material.calibration[0]["x"].shape == (1, 1, 8, 8)
+
+
+@pytest.mark.toolchain
+def test_the_onnx_export_can_be_quantized_without_preprocessing(prepared, tmp_path):
+    quantization = pytest.importorskip("onnxruntime.quantization")
+    source, workdir = prepared
+    onnx = source.material(workdir).onnx
+    quantization.quantize_dynamic(str(onnx), str(tmp_path / "int8.onnx"))
+    assert (tmp_path / "int8.onnx").stat().st_size < onnx.stat().st_size
 
 
 @pytest.mark.toolchain

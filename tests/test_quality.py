@@ -89,7 +89,7 @@ def test_wilson_is_scipys(hits_of):
 
 
 def test_newcombe_by_hand():
-    """50 pairs: 40 both right, 6 only the first, 2 only the second, 2 neither; phi = 43 / 248.64."""
+    """50 pairs: 40 both right, 6 only the first, 2 only the second, 2 neither; phi 43 / 248.64."""
     first = [True] * 46 + [False] * 4
     second = [True] * 40 + [False] * 6 + [True] * 2 + [False] * 2
     difference, lo, hi = paired.newcombe_interval(first, second)

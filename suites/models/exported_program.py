@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 from harness.types import Model
+from suites.models.torch_reference import save_onnx
 
 
 def to_onnx(path: Path, model: Model, onnx: Path) -> None:
@@ -26,7 +27,7 @@ def to_onnx(path: Path, model: Model, onnx: Path) -> None:
                 verbose=False,
             )
             if program is not None:
-                program.save(str(onnx), external_data=False)
+                save_onnx(program, onnx)
     except (ImportError, RuntimeError, ValueError, TypeError) as error:
         logging.getLogger(__name__).warning("no ONNX from %s: %s", path.name, error)
         onnx.unlink(missing_ok=True)

@@ -35,7 +35,23 @@ def export_onnx(program: TorchProgram, path: Path) -> None:
         )
     if exported is None:
         raise RuntimeError("the ONNX exporter returned nothing")
-    exported.save(str(path), external_data=False)
+    save_onnx(exported, path)
+
+
+def save_onnx(exported: Any, path: Path) -> None:
+    """Write what torch.onnx.export returned as one file, without the shapes it records of weights.
+
+    A quantizer that transposes a weight would contradict such a record, and nothing needs it: a
+    weight carries its own shape.
+    """
+    import onnx
+
+    proto = exported.model_proto
+    weights = {tensor.name for tensor in proto.graph.initializer}
+    kept = [value for value in proto.graph.value_info if value.name not in weights]
+    del proto.graph.value_info[:]
+    proto.graph.value_info.extend(kept)
+    onnx.save(proto, path)
 
 
 def run_reference(program: TorchProgram, inputs: dict[str, Any], batch: int = 32) -> dict[str, Any]:
