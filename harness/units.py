@@ -42,10 +42,10 @@ def show(value: float | None, unit: str) -> str:
         return "—"
     factor, name = scale_of(value, unit)
     scaled = value / factor
-    return f"{scaled:.3g} {name}" if abs(scaled) < 1000 else f"{scaled:.0f} {name}"
+    return f"{scaled:.3g} {name}" if abs(scaled) < 999.5 else f"{scaled:.0f} {name}"
 
 
 def scale_of(value: float, unit: str) -> tuple[float, str]:
-    """Return the factor and the name of the largest scale of `unit` that keeps `value` above one."""
+    """Return factor and name of the largest scale of `unit` that keeps `value` above one."""
     scales = _SCALES[unit]
     return next(((factor, name) for factor, name in scales if abs(value) >= factor), scales[-1])

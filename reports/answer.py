@@ -19,6 +19,7 @@ from results.cases import CaseRow
 from suites import Metric
 
 LOSS_LIMIT = 0.01
+_DOUBTFUL = ("imprecise", "unstable")
 _SHOWN = 4
 
 
@@ -61,7 +62,7 @@ def _answer(model: str, view: SessionView, relations: Relations) -> Answer:
     """Return the answer for one model, from its single-stream cases."""
     rows = [row for row in view.rows if row.model == model and row.scenario == "single_stream"]
     valid = [row for row in rows if row.verdict == "valid" and row.latency_p50_s is not None]
-    doubtful = [row for row in rows if row.verdict in ("imprecise", "unstable")]
+    doubtful = [row for row in rows if row.verdict in _DOUBTFUL]
     limits = _limits(rows, valid, doubtful)
     if not valid:
         sentence = (
@@ -70,17 +71,22 @@ def _answer(model: str, view: SessionView, relations: Relations) -> Answer:
         return Answer(model=model, sentence=sentence, choices=(), limits=limits)
     scored = [row for row in valid if row.quality_loss is not None]
     keeping = [row for row in scored if (row.quality_loss or 0) <= LOSS_LIMIT]
-    main = _fastest("Fastest with at most 1 % of quality lost", keeping, relations)
+    main = (
+        _fastest("Fastest with at most 1 % of quality lost", keeping, relations)
+        if keeping
+        else None
+    )
+    fastest = _fastest("Fastest of all", valid, relations)
     choices = [
         main,
-        _fastest("Fastest of all", valid, relations),
+        fastest,
         _smallest(valid),
         _leanest(valid, relations),
         _gentlest(valid, relations),
     ]
     return Answer(
         model=model,
-        sentence=_sentence(model, main or choices[1], bool(scored), relations, rows),
+        sentence=_sentence(main or fastest, bool(scored), relations, rows),
         choices=tuple(choice for choice in choices if choice),
         limits=limits,
     )
@@ -93,10 +99,9 @@ def _limits(
     limits = []
     if doubtful:
         limits.append(f"Doubtful and therefore not ranked: {listed(doubtful, len(doubtful))}.")
-    best = min((row.latency_p50_s or 0 for row in valid), default=0)
-    faster = [row for row in doubtful if row.latency_p50_s and row.latency_p50_s < best]
+    faster = _maybe_faster(valid, doubtful)
     if faster:
-        limits.append(f"{listed(faster)} looks faster than every ranked case: measure it again.")
+        limits.append(f"{listed(faster)} may be faster than every ranked case: measure again.")
     measured = [row for row in rows if row.latency_p50_s]
     unscored = [row for row in measured if row.quality_loss is None]
     reasons = dict.fromkeys(row.quality_reason or "no reason was recorded" for row in unscored)
@@ -106,13 +111,15 @@ def _limits(
     return tuple(limits)
 
 
-def _sentence(
-    model: str, choice: Choice | None, scored: bool, relations: Relations, rows: Sequence[CaseRow]
-) -> str:
+def _maybe_faster(valid: Sequence[CaseRow], doubtful: Sequence[CaseRow]) -> list[CaseRow]:
+    """Return the doubtful rows that look faster than every valid one."""
+    best = min((row.latency_p50_s or 0 for row in valid), default=0)
+    return [row for row in doubtful if row.latency_p50_s and row.latency_p50_s < best]
+
+
+def _sentence(choice: Choice, scored: bool, relations: Relations, rows: Sequence[CaseRow]) -> str:
     """Return the one sentence that a person in a hurry takes away."""
-    if choice is None:
-        return f"The data cannot name a level for {model}."
-    best = choice.best
+    best, model = choice.best, choice.best.model
     condition = " among those that lose at most 1 % of quality" if scored else ""
     if choice.rivals:
         tied = [best, *choice.rivals]
@@ -127,7 +134,10 @@ def _sentence(
             f" the fastest of them is {label(best)}."
         )
     facts = _facts(best, relations, rows)
-    return f"For {model} ship {label(best)}: it is the fastest{condition}{facts}."
+    doubtful = [row for row in rows if row.verdict in _DOUBTFUL]
+    valid = [row for row in rows if row.verdict == "valid"]
+    scope = "of the cases that can be ranked " if _maybe_faster(valid, doubtful) else ""
+    return f"For {model} ship {label(best)}: {scope}it is the fastest{condition}{facts}."
 
 
 def _facts(best: CaseRow, relations: Relations, rows: Sequence[CaseRow]) -> str:
@@ -153,10 +163,8 @@ def _facts(best: CaseRow, relations: Relations, rows: Sequence[CaseRow]) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _fastest(criterion: str, rows: Sequence[CaseRow], relations: Relations) -> Choice | None:
+def _fastest(criterion: str, rows: Sequence[CaseRow], relations: Relations) -> Choice:
     """Return the case with the lowest median latency, and those it cannot be told from."""
-    if not rows:
-        return None
     best = min(rows, key=lambda row: row.latency_p50_s or 0)
     factor, unit = common_scale([best.latency_p50_s], "s")
     span = interval(best.latency_p50_lo_s, best.latency_p50_hi_s, factor)

@@ -17,10 +17,14 @@ PERCENTILES = "p99 stands only where all runs of a case together hold 368 sample
 
 
 class _Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """A column of the case table: its heading, unit, value and ends of the interval."""
+    """A column of the case table: its heading, unit, value and ends of the interval.
+
+    Columns of the same `scale` are shown in one unit, so that they can be compared.
+    """
 
     title: str
     unit: str
+    scale: str
     value: Callable[[_Row], float | None]
     lo: Callable[[_Row], float | None] | None = None
     hi: Callable[[_Row], float | None] | None = None
@@ -30,34 +34,44 @@ METRICS = (
     _Metric(
         title="p50",
         unit="s",
+        scale="call",
         value=lambda row: row.latency_p50_s,
         lo=lambda row: row.latency_p50_lo_s,
         hi=lambda row: row.latency_p50_hi_s,
     ),
-    _Metric(title="p90", unit="s", value=lambda row: row.latency_p90_s),
-    _Metric(title="p99", unit="s", value=lambda row: row.latency_p99_s),
+    _Metric(title="p90", unit="s", scale="call", value=lambda row: row.latency_p90_s),
+    _Metric(title="p99", unit="s", scale="call", value=lambda row: row.latency_p99_s),
     _Metric(
         title="Throughput",
         unit="per_s",
+        scale="rate",
         value=lambda row: row.throughput_per_s,
         lo=lambda row: row.throughput_lo_per_s,
         hi=lambda row: row.throughput_hi_per_s,
     ),
-    _Metric(title="Load", unit="s", value=lambda row: row.load_s),
-    _Metric(title="First inference", unit="s", value=lambda row: row.first_inference_s),
-    _Metric(title="Peak memory", unit="bytes", value=lambda row: row.peak_rss_bytes),
-    _Metric(title="of it anonymous", unit="bytes", value=lambda row: row.peak_anon_bytes),
-    _Metric(title="of it files", unit="bytes", value=lambda row: row.peak_file_bytes),
-    _Metric(title="Model file", unit="bytes", value=lambda row: row.size_bytes),
-    _Metric(title="Energy per inference", unit="j", value=lambda row: row.energy_j),
-    _Metric(title="Power", unit="w", value=lambda row: row.power_w),
+    _Metric(title="Load", unit="s", scale="start", value=lambda row: row.load_s),
+    _Metric(
+        title="First inference", unit="s", scale="start", value=lambda row: row.first_inference_s
+    ),
+    _Metric(
+        title="Peak memory", unit="bytes", scale="memory", value=lambda row: row.peak_rss_bytes
+    ),
+    _Metric(
+        title="of it anonymous", unit="bytes", scale="memory", value=lambda row: row.peak_anon_bytes
+    ),
+    _Metric(
+        title="of it files", unit="bytes", scale="memory", value=lambda row: row.peak_file_bytes
+    ),
+    _Metric(title="Model file", unit="bytes", scale="file", value=lambda row: row.size_bytes),
+    _Metric(title="Energy per inference", unit="j", scale="energy", value=lambda row: row.energy_j),
+    _Metric(title="Power", unit="w", scale="power", value=lambda row: row.power_w),
 )
 
 
 def cases(view: SessionView, model: str) -> Grid:
     """Return every measured case of one model with all its figures, grouped by scenario."""
     rows = [row for row in view.rows if row.model == model and row.verdict != "skipped"]
-    scales = [common_scale([metric.value(row) for row in rows], metric.unit) for metric in METRICS]
+    scales = [_scale(metric, rows) for metric in METRICS]
     scenarios = dict.fromkeys((row.scenario, row.batch) for row in rows)
     return Grid(
         id=f"cases-{view.models().index(model)}",
@@ -82,6 +96,12 @@ def cases(view: SessionView, model: str) -> Grid:
         ),
         notes=_notes(rows),
     )
+
+
+def _scale(metric: _Metric, rows: Sequence[CaseRow]) -> tuple[float, str]:
+    """Return the factor and name of the unit that suits the first column of the metric's scale."""
+    first = next(other for other in METRICS if other.scale == metric.scale)
+    return common_scale([first.value(row) for row in rows], metric.unit)
 
 
 def scenario_name(scenario: str, batch: int) -> str:

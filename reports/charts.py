@@ -19,7 +19,7 @@ from results.cases import CaseRow, runs_per_case
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NAME = 24
+_NAME = 16
 
 
 class _Strip(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ def distributions(view: SessionView, model: str) -> tuple[svg.Picture, ...]:
     factor, unit = common_scale([strip.quantiles[2] for strip in strips], "s")
     low = min(strip.quantiles[0] for strip in strips) / factor
     high = max(strip.quantiles[-1] for strip in strips) / factor
-    limits = (low / 1.12, high * 1.35)
+    limits = (low / 1.12, high * max(1.35, (high / low) ** 0.35))  # room for the figure beside
     backends = view.backends()
     pictures = []
     for backend in dict.fromkeys(strip.row.backend for strip in strips):
@@ -86,8 +86,10 @@ def _draw_strips(strips: Sequence[_Strip], panel: _Panel) -> Markup:
     from matplotlib.figure import Figure
 
     with mpl.rc_context(svg.STYLE):
-        figure = Figure(figsize=(5.2, 0.62 + 0.36 * len(strips)), layout="constrained")
+        height = 0.6 + 0.36 * len(strips)
+        figure = Figure(figsize=(5.2, height))
         axes = figure.add_subplot()
+        figure.subplots_adjust(left=0.22, right=0.99, bottom=0.5 / height, top=1 - 0.05 / height)
         axes.set_xscale("log")
         axes.set_xlim(*panel.limits)
         plain_ticks(axes.xaxis, panel.limits)

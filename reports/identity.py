@@ -66,7 +66,8 @@ def session(view: SessionView) -> Facts:
 
 def command(view: SessionView) -> str:
     """Return the command line that made the session, as a shell would read it."""
-    return shlex.join(view.plan.command)
+    words = view.plan.command
+    return shlex.join(words if words[:1] == ("boardmark",) else ("boardmark", *words))
 
 
 def _threads(view: SessionView) -> list[str]:

@@ -28,6 +28,7 @@ ROW_TONES: dict[str, Tone] = {
     "failed": "bad",
     "skipped": "neutral",
 }
+_MATERIAL = 0.01  # less than this is no reason to choose otherwise
 _BOUNDS = {"equal": "", "at_most": "≤ ", "at_least": "≥ "}
 
 
@@ -226,6 +227,6 @@ def _against_base(row: CaseRow, base: CaseRow, relations: Relations) -> list[Bad
         badges.append(Badge(text="worse than FP32", tone="bad"))
     for metric, what in (("memory", "more memory than FP32"), ("size", "larger than FP32")):
         cost = relations.measured(metric, row, base)  # type: ignore[arg-type]
-        if cost.lo is not None and cost.lo > 1:
+        if cost.lo is not None and cost.lo > 1 + _MATERIAL:
             badges.append(Badge(text=what, tone="warn"))
     return badges

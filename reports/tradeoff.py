@@ -77,7 +77,7 @@ def _draw_tradeoff(
         figure = Figure(figsize=(10.6, 4.7), layout="constrained")
         axes = figure.add_subplot()
         _trade_axes(axes, rows, factor, unit)
-        for row in rows:
+        for row in sorted(rows, key=lambda row: -(row.peak_rss_bytes or 0)):
             share = (row.peak_rss_bytes or 0) / largest if largest else 0.3
             color = svg.SERIES[backends.index(row.backend) % len(svg.SERIES)]
             axes.scatter(
