@@ -240,3 +240,20 @@ def test_a_worker_inspects_once_per_content(tmp_path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(UsageError, match="not a readable ONNX file"):
         build.source(str(copy), ModelOptions(), cache)
+
+
+def test_real_toolchains_take_a_users_file_with_its_external_data(lookup, tmp_path):
+    source = build.source(str(lookup), ModelOptions({"ids": (1, 5)}), tmp_path / "cache")
+    wanted = build.Wanted(source, ("fp32", "int8-static"), ("onnx", "torch"))
+    (result,) = build.build_all([wanted], tmp_path / "cache", lambda event: None)
+    made = result.artifacts["fp32", "onnx"]
+    assert made.size_bytes >= lookup.stat().st_size
+    assert all(Path(file).is_file() for file in made.files)
+    assert "needs calibration data" in result.artifacts["int8-static", "onnx"]
+    assert isinstance(result.artifacts["fp32", "torch"], str)
+    onnxruntime = pytest.importorskip("onnxruntime")
+    evaluation = build.load_evaluation(result.evaluation)
+    session = onnxruntime.InferenceSession(made.path, providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, dict(evaluation.inputs))
+    quality = source.score({"y": y}, evaluation)
+    assert quality.value == pytest.approx(1.0) and quality.n == 16
