@@ -45,9 +45,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one run is driven and how many blocks there are, unless the command says otherwise.
 
-    A run warms up for at least `warmup_runs` calls and `warmup_s` seconds, then samples for `sample_s`
-    seconds: never fewer than `min_samples` calls, never more than `max_samples`. `timeout_s` bounds
-    the whole run.
+    A run warms up for at least `warmup_runs` calls and `warmup_s` seconds, then samples for
+    `sample_s` seconds: never fewer than `min_samples` calls, never more than `max_samples`.
+    `timeout_s` bounds the whole run.
     """
 
     blocks: int = 5
