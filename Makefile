@@ -72,11 +72,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "setting up $(VENV): runtimes and toolchains, about 2 minutes"
 	@$(BIN)/python -c 'import torch' 2>/dev/null || $(MAKE) --no-print-directory torch-cpu
-	@$(PIP) -e '.[all]'
+	@$(PIP) --config-settings editable_mode=compat -e '.[all]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	@$(PIP) -e '.[all,dev]'
+	@$(PIP) --config-settings editable_mode=compat -e '.[all,dev]'
 	@touch $@
 
 .PHONY: torch-cpu

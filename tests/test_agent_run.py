@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -188,3 +189,19 @@ def test_chatter_on_stdout_cannot_break_the_protocol(tmp_path: Path, null_reques
     events = [json.loads(line) for line in answer.stdout.splitlines()]
     assert [event.get("id") for event in events[1:]] == [7] * (len(events) - 1)
     assert events[-1]["status"] == "ok"
+
+
+def test_an_artifact_whose_content_changed_is_refused(
+    local: LocalTransport, null_request: Make, tmp_path: Path
+) -> None:
+    """A torch artifact carries program text, so only the bytes that were built may run."""
+    request = null_request()
+    content = Path(request["artifact"]).read_bytes()
+    request["sha256"] = hashlib.sha256(content).hexdigest()
+    assert finish(local, request)["status"] == "ok"
+    Path(request["artifact"]).write_bytes(content + b" ")
+    refused = finish(local, request)
+    assert refused["status"] == "failed"
+    assert "content changed" in refused["reason"]
+    Path(request["artifact"]).unlink()
+    assert "No such file" in finish(local, request)["reason"]

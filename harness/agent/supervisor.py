@@ -9,6 +9,7 @@
 Every event carries the request's "id".
 """
 
+import hashlib
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ import time
 
 from harness.agent import launch, probes
 
+# Artifacts whose content was checked against the request, by (path, size, modification time).
+_CHECKED = {}  # type: dict
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _SAMPLE_S = 0.1
 
@@ -54,6 +57,9 @@ def _identify(request, events):
 
 def _measure(request, events):
     """Start the child, pass its phases on, sample power in its energy phase, and bury it."""
+    refused = _refuse(request)
+    if refused:
+        return refused
     timeout_s = request.get("timeout_s", 300)
     meter = _Meter(request)
     before = probes.host.snapshot()
@@ -79,6 +85,46 @@ def _measure(request, events):
         "duration_s": time.monotonic() - start,
         "result": result,
     }
+
+
+def _refuse(request):
+    """Return a failed answer where the artifact is not the one that was built, else None.
+
+    A torch artifact carries program text: it runs only if its content is what the desk vouches for.
+    """
+    wanted = request.get("sha256")
+    if not wanted:
+        return None
+    reason = None
+    try:
+        if _sha256(request["artifact"]) != wanted:
+            reason = "{} is not the file that was built: its content changed".format(
+                request["artifact"]
+            )
+    except OSError as error:
+        reason = "cannot read {}: {}".format(request["artifact"], error.strerror)
+    if reason is None:
+        return None
+    now = time.time()
+    return {
+        "status": "failed",
+        "reason": reason,
+        "started_unix_s": now,
+        "duration_s": 0.0,
+        "result": {"phase": "start"},
+    }
+
+
+def _sha256(path):
+    state = os.stat(path)
+    identity = path, state.st_size, state.st_mtime
+    if identity not in _CHECKED:
+        content = hashlib.sha256()
+        with open(path, "rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                content.update(block)
+        _CHECKED[identity] = content.hexdigest()
+    return _CHECKED[identity]
 
 
 def _note(message, last, meter, events):

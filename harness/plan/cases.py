@@ -11,8 +11,10 @@ from harness.plan.choice import Choice
 from harness.plan.points import Point
 from harness.types import Artifact, Case, Json, Model, Skip, TensorSpec
 
-# What a variant computes in, where the runtime lets itself be told; None leaves it to the runtime.
-PRECISIONS = {"fp32": "f32", "fp16": "f16"}
+# What a variant's unquantized parts compute in, where the runtime lets itself be told. Left to itself a
+# runtime may pick bfloat16, and a level would be compared with FP32 and with another precision at once.
+PRECISIONS = {"fp16": "f16"}
+_DEFAULT_PRECISION = "f32"
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +88,7 @@ def bound(spec: TensorSpec, batch: int) -> TensorSpec:
 def _options(point: Point, grounds: Grounds, inputs: tuple[TensorSpec, ...]) -> Json:
     return {
         "threads": grounds.threads,
-        "precision": PRECISIONS.get(point.variant),
+        "precision": PRECISIONS.get(point.variant, _DEFAULT_PRECISION),
         "shapes": {spec.name: list(spec.shape) for spec in inputs},
     }
 

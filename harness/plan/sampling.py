@@ -11,7 +11,8 @@ from suites import Sampling
 _ASSUMED_START_S = 1.5
 _SHORTEST_S = 0.1
 _DEFAULT_TARGET = 0.05
-ENERGY_S = 1.5
+# Ten samples of a rail that is read ten times a second, and some for its edges.
+_ENERGY_S = 1.5
 
 
 def of(sampling: Sampling, choice: Choice, runs: int) -> Json:
@@ -29,6 +30,7 @@ def of(sampling: Sampling, choice: Choice, runs: int) -> Json:
         "precision": target,
         "budget_s": choice.budget_s,
         "timeout_s": sampling.timeout_s,
+        "energy_s": _ENERGY_S,
         "run": {
             "warmup_calls": sampling.warmup_runs,
             "warmup_s": min(sampling.warmup_s, sample_s),

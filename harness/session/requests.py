@@ -19,6 +19,7 @@ def of(case: Case, plan: SessionPlan, transport: Transport) -> Json:
         "op": "run",
         "backend": case.backend,
         "artifact": path,
+        "sha256": None if case.artifact.files else case.artifact.sha256,
         "options": case.options,
         "affinity": list(case.affinity) if case.affinity else None,
         "inputs": msgspec.to_builtins(case.inputs),
