@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any
 from harness.errors import UsageError
 from harness.types import Json, Model
 from suites.variants import Material, TorchProgram, Unsupported
+from suites.variants.calibration import samples
+from suites.variants.quiet import first_line
 
 MANIFEST = "boardmark.json"
-SAMPLES = 32  # least and greatest values settle long before; a sample costs a forward pass
-NO_DATA = "static quantization needs calibration data, and this model has none"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,19 @@ def export(program: TorchProgram) -> Exported:
     return Exported(graph, tuple(program.example), program.output_names, batch)
 
 
+def half_program(material: Material) -> TorchProgram:
+    """Return the model's program in float16: a copy of the module, examples in its dtype."""
+    if material.torch_program is None:
+        raise Unsupported("an exported program has its float32 casts written into its graph")
+    program = loaded(material)
+    example = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in program.example.items()
+    }
+    module = copy.deepcopy(program.module).half()
+    return TorchProgram(module, example, program.dynamic_shapes, program.output_names)
+
+
 def _key(material: Material) -> _Key:
     return material.model, material.pt2
 
@@ -120,24 +134,10 @@ def manifest_text(graph: Exported, detail: Json) -> str:
     return json.dumps(manifest(graph, detail))
 
 
-def samples(material: Material, graph: Exported) -> list[tuple[Any, ...]]:
-    """Return calibration samples as tensors in call order, repeated to a fixed batch."""
-    import numpy as np
+def tensors(material: Material, names: tuple[str, ...], batch: int | None) -> list[tuple[Any, ...]]:
+    """Return calibration samples as tensors in the order of `names`; `batch` if it is fixed."""
     import torch
 
-    if not material.calibration:
-        raise Unsupported(NO_DATA)
-    rows = []
-    for sample in material.calibration[:SAMPLES]:
-        arrays = [np.ascontiguousarray(sample[name]) for name in graph.inputs]
-        if graph.batch is not None:
-            arrays = [np.repeat(array[:1], graph.batch, axis=0) for array in arrays]
-        rows.append(tuple(torch.from_numpy(array) for array in arrays))
-    return rows
-
-
-def first_line(error: BaseException, limit: int = 200) -> str:
-    """Return the first line of a toolchain's exception that says something, shortened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    fixed = dict.fromkeys(names, batch or 1)
+    rows = samples(material, fixed)
+    return [tuple(torch.from_numpy(row[name]) for name in names) for row in rows]

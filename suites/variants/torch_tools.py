@@ -17,12 +17,12 @@ than FP32 outside a compiler).
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
 from harness.types import Json
-from suites.variants import Built, Material, TorchProgram, Unsupported
+from suites.variants import Built, Material, Unsupported
+from suites.variants.quiet import quietly
 from suites.variants.torch_graph import Rewrite
 from suites.variants.torch_layers import (
     GROUP,
@@ -32,7 +32,7 @@ from suites.variants.torch_layers import (
     int8_static,
     ranges,
 )
-from suites.variants.torch_program import Exported, export, exported, loaded, samples
+from suites.variants.torch_program import Exported, export, exported, half_program, tensors
 
 FORMAT = "torch"
 PACKAGES = ("torch",)
@@ -41,25 +41,13 @@ REVISION = 1
 
 def build(variant: str, material: Material, out: Path) -> Built:
     """Write `model.pt`, the eager artifact of one variant; raises Unsupported with the reason."""
-    import torch
-
-    blob, notes = MAKERS[variant](material)
     path = out / "model.pt"
-    torch.save(blob, path)
+    with quietly():
+        import torch
+
+        blob, notes = MAKERS[variant](material)
+        torch.save(blob, path)
     return Built(path, notes)
-
-
-def half_program(material: Material) -> TorchProgram:
-    """Return the model's program in float16: a copy of the module, examples in its dtype."""
-    if material.torch_program is None:
-        raise Unsupported("an exported program has its float32 casts written into its graph")
-    program = loaded(material)
-    example = {
-        name: value.half() if value.is_floating_point() else value
-        for name, value in program.example.items()
-    }
-    module = copy.deepcopy(program.module).half()
-    return TorchProgram(module, example, program.dynamic_shapes, program.output_names)
 
 
 def _fp32(material: Material) -> tuple[Json, tuple[str, ...]]:
@@ -119,7 +107,7 @@ def _int8_dynamic(material: Material) -> tuple[Json, tuple[str, ...]]:
 
 def _int8_static(material: Material) -> tuple[Json, tuple[str, ...]]:
     rewrite = Rewrite(exported(material))
-    data = samples(material, rewrite.exported)
+    data = tensors(material, rewrite.exported.inputs, rewrite.exported.batch)
     layers = int8_static(rewrite, ranges(rewrite, data))
     if not layers:
         raise Unsupported(
