@@ -110,7 +110,7 @@ def _judge(
         worst = collections.Counter(run.status for run in bad).most_common(1)[0][0]
         cause = next((run.reason for run in bad if run.status == worst and run.reason), worst)
         if good == 0:
-            return worst, "failed", cause
+            return worst, "skipped" if worst == "skipped" else "failed", cause
         share = f"{len(bad)} of {len(runs)} runs failed: {cause}"
         if 2 * len(bad) >= len(runs):
             return worst, "failed", share

@@ -1,4 +1,4 @@
-"""The house rules that no linter knows: sizes, the wheel's six names, targets and commands the docs show."""
+"""House rules that no linter knows: sizes, the wheel's names, commands the docs show."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_the_half_width_is_zero_only_for_samples_that_agree_around_the_median(
 
 
 def test_the_half_width_covers_the_true_median_at_its_level() -> None:
-    """Nominal 95 %: over 2,000 seeded samples of 60 the interval misses the true median in 2 to 8 %."""
+    """Nominal 95 %: of 2,000 seeded samples of 60, 2 to 8 % miss the true median."""
     import numpy as np
 
     source = np.random.default_rng(7)

@@ -29,7 +29,7 @@ def view(store: Store, session_id: str) -> SessionView:
         rows=summarise(session.plan, session.runs),
         relatives=relative(session.plan, session.runs),
         runs=session.runs,
-        problems=session.problems,
+        problems=(*session.problems, *session.notes),
     )
 
 

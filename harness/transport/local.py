@@ -39,6 +39,7 @@ class LocalTransport:
                 start_new_session=True,
             )
         except OSError as error:
+            self._log.close()
             raise DeviceError(f"cannot start {interpreter}: {error.strerror}") from error
         # Both were asked for as pipes, so Popen made them.
         self._requests = cast(IO[bytes], self._process.stdin)

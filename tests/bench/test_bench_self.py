@@ -1,4 +1,4 @@
-"""What our own machinery costs, as benchmarks: `make bench-self`. Ratios come from interleaved pairs."""
+"""What our own machinery costs, as benchmarks: ratios of interleaved pairs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHUNK = 20
 
 
 def matmul_onnx(folder: Path) -> Path:
-    """Write eight chained 512 x 512 products over a 64 x 512 input: a few milliseconds, as users have."""
+    """Write eight chained 512 x 512 products over a 64 x 512 input: a few milliseconds."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 

@@ -1,0 +1,178 @@
+"""The driver over a real agent: what fails costs its own case only, and a lost agent one run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import DeviceError
+from harness.plan import order
+from harness.session.boards import Board, Transport
+from harness.session.driver import Driver
+from harness.session.scoring import Scorer
+from harness.transport.local import LocalTransport
+from harness.types import Artifact, Case, Run, SessionPlan, TensorSpec
+
+SAMPLING = {
+    "precision": 0.05,
+    "budget_s": None,
+    "timeout_s": 1,
+    "energy_s": 0,
+    "run": {"warmup_calls": 1, "warmup_s": 0, "min_samples": 5, "max_samples": 5, "budget_s": 1},
+}
+
+
+class Pages:
+    """A journal in memory that keeps every run in the order it came."""
+
+    def __init__(self) -> None:
+        self.runs: tuple[Run, ...] = ()
+
+    def append(self, run: Run) -> None:
+        self.runs = (*self.runs, run)
+
+
+class Quiet:
+    """An observer that only counts."""
+
+    def __init__(self) -> None:
+        self.started = 0
+
+    def starts(self, case: Case, done: int, total: int, remaining_s: float | None) -> None:
+        self.started += 1
+
+    def finished(self, case: Case, run: Run) -> None:
+        pass
+
+
+def case(folder: Path, variant: str, **script: Any) -> Case:
+    path = folder / f"{variant}.null"
+    path.write_text(json.dumps({"latency_us": 100, **script}))
+    content = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Case(
+        device="local",
+        model="m",
+        model_digest="d",
+        variant=variant,
+        backend="null",
+        runtime_version="1",
+        interpreter="python",
+        scenario="single_stream",
+        batch=1,
+        threads=1,
+        affinity=None,
+        inputs=(TensorSpec(name="x", dtype="float32", shape=(1, 4)),),
+        artifact=Artifact(path=str(path), format="null", sha256=content, size_bytes=1),
+        options={"threads": 1},
+    )
+
+
+def plan(cases: tuple[Case, ...], blocks: int = 5, **sampling: Any) -> SessionPlan:
+    return SessionPlan(
+        session_id="20261120T141500Z-3f2a",
+        created_unix_s=0.0,
+        command=("run",),
+        suite="quick",
+        device="local",
+        seed=1,
+        blocks=blocks,
+        cases=cases,
+        skipped=(),
+        order=order.blocks({case.key: blocks for case in cases}, 1),
+        sampling={**SAMPLING, **sampling},
+        models=(),
+        environment={},
+        harness_version="0",
+    )
+
+
+@pytest.fixture
+def board(agent_cache: Path) -> Iterator[Board]:
+    with Board(lambda _: LocalTransport(agent_cache), lambda _: "python") as found:
+        yield found
+
+
+def drive(chosen: SessionPlan, board: Board, pages: Pages | None = None) -> tuple[Run, ...]:
+    kept = pages or Pages()
+    with Scorer(chosen.cases, {}, {}) as scorer:
+        Driver(chosen, board, kept, scorer).run(Quiet())
+    return kept.runs
+
+
+def test_a_case_that_crashes_or_hangs_costs_only_itself(board: Board, tmp_path: Path) -> None:
+    cases = (
+        case(tmp_path, "fine"),
+        case(tmp_path, "crashes", fail="crash"),
+        case(tmp_path, "hangs", fail="hang"),
+    )
+    runs = drive(plan(cases), board)
+    found = {each.variant: [run for run in runs if run.case_key == each.key] for each in cases}
+    assert [run.status for run in found["fine"]] == ["ok"] * 5
+    assert [run.status for run in found["crashes"]] == ["crashed"] * 2, "twice in a row is enough"
+    assert [run.status for run in found["hangs"]] == ["timeout"] * 2
+    assert "SIGILL" in str(found["crashes"][0].reason)
+
+
+def test_every_run_is_kept_before_the_next_one_starts(board: Board, tmp_path: Path) -> None:
+    class Full(Pages):
+        def append(self, run: Run) -> None:
+            if len(self.runs) == 3:
+                raise OSError("no space left")
+            super().append(run)
+
+    pages, quiet = Full(), Quiet()
+    chosen = plan((case(tmp_path, "a"), case(tmp_path, "b")))
+    with Scorer(chosen.cases, {}, {}) as scorer, pytest.raises(OSError, match="no space"):
+        Driver(chosen, board, pages, scorer).run(quiet)
+    assert (len(pages.runs), quiet.started) == (3, 4)
+
+
+def test_what_was_done_before_is_not_done_again(board: Board, tmp_path: Path) -> None:
+    chosen = plan((case(tmp_path, "a"), case(tmp_path, "b")))
+    everything = drive(chosen, board)
+    pages = Pages()
+    pages.runs = everything[:4]
+    runs = drive(chosen, board, pages)
+    assert [run.run_id for run in runs] == [run.run_id for run in everything]
+    assert len({run.run_id for run in runs}) == 10
+
+
+def test_a_budget_ends_the_session_after_whole_blocks_but_not_before_two(
+    board: Board, tmp_path: Path
+) -> None:
+    chosen = plan((case(tmp_path, "a"), case(tmp_path, "b")), budget_s=0.001)
+    runs = drive(chosen, board)
+    assert [run.block for run in runs] == [0, 0, 1, 1]
+
+
+def test_a_lost_agent_costs_one_run(agent_cache: Path, tmp_path: Path) -> None:
+    class Fragile(LocalTransport):
+        """Loses its agent in the middle of the third run, as a cut cable would."""
+
+        count = 0
+
+        def run(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+            Fragile.count += 1
+            if Fragile.count == 3:
+                self._process.kill()
+            return super().run(request)
+
+    def connect(_: str) -> Transport:
+        return Fragile(agent_cache)
+
+    with Board(connect, lambda _: "python") as board:
+        runs = drive(plan((case(tmp_path, "a"), case(tmp_path, "b"))), board)
+    assert [run.status for run in runs].count("ok") == 9
+    lost = runs[2]
+    assert lost.status == "failed"
+    assert "agent" in str(lost.reason)
+
+
+def test_an_agent_that_cannot_start_says_which_interpreter(agent_cache: Path) -> None:
+    with pytest.raises(DeviceError, match="/no/python"):
+        LocalTransport(agent_cache, "/no/python")
