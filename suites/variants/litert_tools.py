@@ -187,26 +187,31 @@ def _int8_dynamic(_: set[str]) -> tuple[Recipe, tuple[str, ...]]:
 
 def _int8_static(kinds: set[str]) -> tuple[Recipe, tuple[str, ...]]:
     """Quantize everything, or layers alone where attention's outliers would cost the quality."""
-    from ai_edge_quantizer import recipe
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
     from ai_edge_quantizer.qtyping import TFLOperationName
     from ai_edge_quantizer.recipe_manager import RecipeManager
 
-    if "BATCH_MATMUL" not in kinds:
-        return recipe.static_wi8_ai8(), ("weights int8 per channel, activations int8",)
+    attention = "BATCH_MATMUL" in kinds
+    layers = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
     recipes = RecipeManager()
-    for kind in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"):
+    for kind in layers if attention else ("ALL_SUPPORTED",):
         recipes.add_static_config(
             regex=".*",
-            operation_name=TFLOperationName(kind),
+            operation_name=TFLOperationName[kind],
             activation_num_bits=8,
             weight_num_bits=8,
         )
     recipes.add_weight_only_config(
         regex=".*", operation_name=TFLOperationName.EMBEDDING_LOOKUP, num_bits=8
     )
-    return recipes.get_quantization_recipe(), (
-        "linear and convolution layers int8, attention and normalisation float32",
-    )
+    # callers keep giving and taking float32, as with every other variant
+    for edge in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
+        recipes.add_quantization_config(
+            regex=".*", operation_name=edge, algorithm_key=AlgorithmName.NO_QUANTIZE
+        )
+    part = "linear and convolution layers" if attention else "all operators"
+    rest = ", attention and normalisation float32" if attention else ""
+    return recipes.get_quantization_recipe(), (f"{part} int8, float32 at the edges{rest}",)
 
 
 def _int4(kinds: set[str]) -> tuple[Recipe, tuple[str, ...]]:

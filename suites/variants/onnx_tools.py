@@ -93,7 +93,21 @@ def _prepared(source: Path, directory: str) -> tuple[Path, tuple[str, ...]]:
         quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
     except Exception as error:  # a bare Exception is what it raises
         return source, (f"without ONNX Runtime's preprocessing: {first_line(error)}",)
+    _forget_weight_shapes(ready)
     return ready, ()
+
+
+def _forget_weight_shapes(path: Path) -> None:
+    """Drop declared shapes of weights: the quantizer transposes some and would contradict them."""
+    import onnx
+
+    model = onnx.load(str(path))
+    weights = {tensor.name for tensor in model.graph.initializer}
+    kept = [entry for entry in model.graph.value_info if entry.name not in weights]
+    if len(kept) < len(model.graph.value_info):
+        del model.graph.value_info[:]
+        model.graph.value_info.extend(kept)
+        _save(model, path)
 
 
 def _fp16(material: Material, path: Path) -> tuple[str, ...]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 TAIL_BYTES = 4000
 
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Send what is written to descriptors 1 and 2 to a file, and ignore warnings, meanwhile.
+    """Send what is written to stdout and stderr to a file, and ignore warnings, meanwhile.
 
-    Toolchains print from C++, so only the descriptors themselves will do. When an exception leaves
+    Toolchains print from C++, so the descriptors 1 and 2 themselves are turned. When an exception leaves
     the block, the end of the file goes to the real stderr: an error is never hidden with the noise.
     """
     sys.stdout.flush()
@@ -30,12 +31,13 @@ def quietly() -> Iterator[None]:
         logging.disable(logging.WARNING)
         os.dup2(chatter.fileno(), 1)
         os.dup2(chatter.fileno(), 2)
+        text = io.TextIOWrapper(chatter, errors="replace", write_through=True)
         try:
-            yield
+            with redirect_stdout(text), redirect_stderr(text):
+                yield
             failed = False
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            text.detach()
             os.dup2(kept[0], 1)
             os.dup2(kept[1], 2)
             os.close(kept[0])

@@ -135,10 +135,12 @@ def last_of(node: Any) -> Any:
 def int8_static(rewrite: Rewrite, spans: dict[str, Range]) -> int:
     """Replace linear and 2-D convolution layers by calibrated int8 ones; counts them."""
     count = 0
-    for node in rewrite.calls(*STATIC):
+    # names first: a replaced layer is no longer what the next one takes its input from
+    sources = {node: node.args[0].name for node in rewrite.calls(*STATIC)}
+    for node, source in sources.items():
         if not hold_int8(rewrite, node):
             continue
-        last, inputs = node, spans[node.args[0].name]
+        last, inputs = node, spans[source]
         if str(node.target) == "aten.linear.default":
             recipe: tuple[Any, ...] = ("static_linear", node.name, inputs, spans[node.name])
         else:

@@ -32,7 +32,7 @@ from suites.variants.torch_layers import (
     int8_static,
     ranges,
 )
-from suites.variants.torch_program import Exported, export, exported, half_program, tensors
+from suites.variants.torch_program import export, exported, half_program, tensors
 
 FORMAT = "torch"
 PACKAGES = ("torch",)
@@ -57,19 +57,18 @@ def _fp32(material: Material) -> tuple[Json, tuple[str, ...]]:
 def _fp16(material: Material) -> tuple[Json, tuple[str, ...]]:
     described = exported(material)
     rewrite = Rewrite(export(half_program(material)))
-    cast_edges(rewrite, described)
+    cast_edges(rewrite)
     blob = rewrite.blob({"variant": "fp16", "precision": "f16"}, described)
     return blob, ("weights and arithmetic float16; slow on a CPU without FP16 arithmetic",)
 
 
-def cast_edges(rewrite: Rewrite, described: Exported) -> None:
+def cast_edges(rewrite: Rewrite) -> None:
     """Take float32 inputs to float16 on the way in, float16 outputs back on the way out."""
     import torch
 
     cast = rewrite.ops.aten.to.dtype
-    names = described.program.graph_signature.user_inputs
     for node in list(rewrite.graph.nodes):
-        if node.op == "placeholder" and node.name in names and _half(node):
+        if node.op == "placeholder" and node not in rewrite.recipes and _half(node):
             with rewrite.graph.inserting_after(node):
                 inner = rewrite.graph.call_function(cast, (node, torch.float16))
             node.replace_all_uses_with(

@@ -1,0 +1,108 @@
+"""OpenVINO variants by NNCF: near FP32, really quantized, honest refusals."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from variants_material import cosine, export_onnx, inputs, material, reference
+
+from harness.errors import UsageError
+from suites.variants import VARIANTS, Built, Unsupported, nncf_tools
+
+pytestmark = pytest.mark.toolchain
+
+NEAR = {"fp32": 0.999999, "fp16": 0.9999, "int8-dynamic": 0.999, "int8-static": 0.98, "int4": 0.95}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("onnx")
+    return {kind: export_onnx(kind, folder / f"{kind}.onnx") for kind in ("cnn", "attention")}
+
+
+def read(built: Built) -> Any:
+    import openvino
+
+    return openvino.Core().read_model(built.path)
+
+
+def run(built: Built, given: dict[str, Any]) -> Any:
+    import openvino
+
+    hint = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(read(built), "CPU", hint)
+    return next(iter(compiled(given).values()))
+
+
+def constants(built: Built) -> Counter[str]:
+    return Counter(
+        op.get_element_type().get_type_name()
+        for op in read(built).get_ops()
+        if op.get_type_name() == "Constant"
+    )
+
+
+@pytest.mark.parametrize("kind", ["cnn", "attention"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variant_is_near_fp32_at_any_batch(
+    kind: str, variant: str, files: dict[str, Path], tmp_path: Path
+) -> None:
+    built = nncf_tools.build(variant, material(kind, onnx=files[kind]), tmp_path)
+    for batch in (1, 3):
+        given = inputs(kind, batch, seed=99)
+        assert cosine(run(built, given), reference(kind, given)) > NEAR[variant]
+
+
+def test_variants_hold_the_types_they_claim(files: dict[str, Path], tmp_path: Path) -> None:
+    found = {}
+    for variant in VARIANTS:
+        given = material("attention", onnx=files["attention"])
+        found[variant] = constants(nncf_tools.build(variant, given, tmp_path))
+    assert found["fp32"]["f16"] == 0 and found["fp32"]["i8"] == 0
+    assert found["fp16"]["f16"] >= 5
+    assert found["int8-dynamic"]["i8"] == 5
+    assert found["int8-static"]["i8"] >= 4
+    assert found["int4"]["u4"] >= 3
+
+
+def test_an_openvino_model_is_a_start_too(files: dict[str, Path], tmp_path: Path) -> None:
+    first = nncf_tools.build("fp32", material("cnn", onnx=files["cnn"]), tmp_path)
+    again = tmp_path / "again"
+    again.mkdir()
+    built = nncf_tools.build("int8-dynamic", material("cnn", xml=first.path), again)
+    given = inputs("cnn", 1)
+    assert cosine(run(built, given), reference("cnn", given)) > NEAR["int8-dynamic"]
+
+
+def test_damaged_files_are_usage_errors_that_name_them(tmp_path: Path) -> None:
+    for name in ("broken.onnx", "broken.xml"):
+        broken = tmp_path / name
+        broken.write_bytes(b"not a model at all")
+        given = material("cnn", **{broken.suffix[1:]: broken})
+        with pytest.raises(UsageError, match=name):
+            nncf_tools.build("fp32", given, tmp_path)
+
+
+def test_static_without_data_and_models_without_files_are_unsupported(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(Unsupported, match="needs calibration data"):
+        nncf_tools.build(
+            "int8-static", material("cnn", onnx=files["cnn"], calibration=()), tmp_path
+        )
+    with pytest.raises(Unsupported, match="neither an OpenVINO nor an ONNX form"):
+        nncf_tools.build("fp32", material("cnn"), tmp_path)
+
+
+def test_building_says_nothing_and_reports_to_nobody(
+    files: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    nncf_tools.build("int4", material("attention", onnx=files["attention"]), tmp_path)
+    assert capfd.readouterr() == ("", "")
+    from nncf.telemetry.wrapper import NNCFTelemetryStub, telemetry
+
+    assert isinstance(telemetry, NNCFTelemetryStub) and os.environ["NNCF_CI"]
