@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,6 +137,15 @@ def test_the_key_changes_with_what_may_change_the_number_and_not_with_where_file
     upgraded = Runtime(backend="openvino", interpreter="python", version="1.1")
     assert key() == key(moved)
     assert len({key(), key(other), key(runtime=upgraded), key(batch=2)}) == 4
+
+
+def test_the_key_survives_storage() -> None:
+    """Bounds given as integers come back as floats; a session must still find its own runs."""
+    made = cases.make(point(), Choice(suite="s"), grounds(BUILT, READY))
+    assert isinstance(made, Case)
+    stored = msgspec.json.decode(msgspec.json.encode(made), type=Case)
+    assert isinstance(stored.inputs[0].high, float)
+    assert stored.key == made.key
 
 
 @given(

@@ -7,11 +7,10 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from harness import places
 from reports.html import render
 from reports.session import SessionView
 from reports.text import table
-
-from harness import places
 from results import query
 from results.cases import CaseRow, summarise
 from results.export import to_json

@@ -6,10 +6,9 @@ import statistics
 import sys
 import time
 
-from suites.build import BuildEvent
-
 from harness import units
 from harness.types import Case, Run
+from suites.build import BuildEvent
 
 # Where nobody watches a line move, say something at most this often while all goes well.
 _QUIET_S = 10.0

@@ -11,8 +11,9 @@ from harness.plan.choice import Choice
 from harness.plan.points import Point
 from harness.types import Artifact, Case, Json, Model, Skip, TensorSpec
 
-# What a variant's unquantized parts compute in, where the runtime lets itself be told. Left to itself a
-# runtime may pick bfloat16, and a level would be compared with FP32 and with another precision at once.
+# What a variant's unquantized parts compute in, where the runtime lets itself be told. Left to
+# itself a runtime may pick bfloat16, and a level would be compared with FP32 and with another
+# precision at once.
 PRECISIONS = {"fp16": "f16"}
 _DEFAULT_PRECISION = "f32"
 

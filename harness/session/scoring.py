@@ -8,9 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from suites.build import load_evaluation
-
 from harness.types import Case, Json, Quality
+from suites.build import load_evaluation
 from suites.models import Evaluation, Source
 
 

@@ -230,9 +230,10 @@ def _int4(kinds: set[str]) -> tuple[Recipe, tuple[str, ...]]:
     recipes.add_weight_only_config(
         regex=".*", operation_name=TFLOperationName.EMBEDDING_LOOKUP, num_bits=8
     )
+    tables = ("embedding tables int8",) if "EMBEDDING_LOOKUP" in kinds else ()
     return recipes.get_quantization_recipe(), (
-        f"linear layers: weights int4 in blocks of {BLOCK}, inputs quantized at run time; "
-        "embedding tables int8",
+        f"linear layers: weights int4 in blocks of {BLOCK}, inputs quantized at run time",
+        *tables,
     )
 
 

@@ -105,9 +105,7 @@ def _int4(model: Any, _: Material) -> tuple[Any, tuple[str, ...]]:
         raise Unsupported(
             "no layer of this model takes int4 weights: NNCF keeps the last one and tables in int8"
         )
-    return compressed, (
-        f"{layers} weights int4 in groups of {GROUP}, tables and the last layer int8",
-    )
+    return compressed, (f"{layers} weights int4 in groups of {GROUP}, the others int8",)
 
 
 def _batches(model: Any) -> dict[str, int]:

@@ -130,10 +130,9 @@ def _int4(material: Material) -> tuple[Json, tuple[str, ...]]:
         )
     tables = int8_embeddings(rewrite)
     blob = rewrite.blob({"variant": "int4", "precision": "int4"})
-    kept = (f"{left} linear layers do not fit the kernel and stay float32",) if left else ()
     return blob, (
-        f"{layers} linear layers: weights int4 in groups of {GROUP}, products in bfloat16",
-        *kept,
+        f"{layers} of {layers + left} linear layers: weights int4 in groups of {GROUP}, "
+        "products in bfloat16",
         *_tables_note(tables),
     )
 
