@@ -18,8 +18,9 @@ TAIL_BYTES = 4000
 def quietly() -> Iterator[None]:
     """Send what is written to stdout and stderr to a file, and ignore warnings, meanwhile.
 
-    Toolchains print from C++, so the descriptors 1 and 2 themselves are turned. When an exception leaves
-    the block, the end of the file goes to the real stderr: an error is never hidden with the noise.
+    Toolchains print from C++, so descriptors 1 and 2 themselves are turned, for the whole process.
+    When an exception leaves the block, the end of the file goes to the real stderr: an error is
+    never hidden with the noise.
     """
     sys.stdout.flush()
     sys.stderr.flush()
