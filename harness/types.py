@@ -81,7 +81,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """Return a stable digest (16 hex digits) of everything that may change the number."""
-        # Through its own types first: a bound of 0 and the 0.0 that storage gives back are one bound.
+        # Through its own types first: a bound of 0 and the 0.0 that storage gives back are one
+        # bound.
         identity = msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(self), Case))
         identity.pop("interpreter")
         identity["artifact"] = {"sha256": self.artifact.sha256, "format": self.artifact.format}

@@ -2,7 +2,9 @@
 
 A winner is named only where its interval against every rival excludes no difference; the
 confidence is raised for the number of rivals, because the best of many looks better than it is.
-Doubtful rows are never ranked; where one of them looks better than the winner, the answer says so.
+A wide latency interval alone keeps no case out, because cases are compared block by block and each
+comparison has its own interval. Failed, unstable and too seldom measured cases are never ranked;
+where one of them looks better than the winner, the answer says so.
 """
 
 from __future__ import annotations
@@ -13,13 +15,12 @@ from collections.abc import Sequence
 import msgspec
 
 from reports.figures import common_scale, interval, percent, scaled, times
-from reports.relations import Relations
+from reports.relations import Relations, comparable
 from reports.session import SessionView
 from results.cases import CaseRow
 from suites import Metric
 
 LOSS_LIMIT = 0.01
-_DOUBTFUL = ("imprecise", "unstable")
 _SHOWN = 4
 
 
@@ -61,13 +62,11 @@ def answers(view: SessionView) -> tuple[Answer, ...]:
 def _answer(model: str, view: SessionView, relations: Relations) -> Answer:
     """Return the answer for one model, from its single-stream cases."""
     rows = [row for row in view.rows if row.model == model and row.scenario == "single_stream"]
-    valid = [row for row in rows if row.verdict == "valid" and row.latency_p50_s is not None]
-    doubtful = [row for row in rows if row.verdict in _DOUBTFUL]
+    valid = [row for row in rows if comparable(row) and row.latency_p50_s is not None]
+    doubtful = [row for row in rows if _doubtful(row)]
     limits = _limits(rows, valid, doubtful)
     if not valid:
-        sentence = (
-            f"The data cannot name a level for {model}: none of its cases gave a valid figure."
-        )
+        sentence = f"The data cannot name a level for {model}: none of its cases can be compared."
         return Answer(model=model, sentence=sentence, choices=(), limits=limits)
     scored = [row for row in valid if row.quality_loss is not None]
     keeping = [row for row in scored if (row.quality_loss or 0) <= LOSS_LIMIT]
@@ -92,11 +91,22 @@ def _answer(model: str, view: SessionView, relations: Relations) -> Answer:
     )
 
 
+def _doubtful(row: CaseRow) -> bool:
+    """Tell whether a case was measured, but not well enough to be compared."""
+    return row.verdict in ("imprecise", "unstable") and not comparable(row)
+
+
 def _limits(
     rows: Sequence[CaseRow], valid: Sequence[CaseRow], doubtful: Sequence[CaseRow]
 ) -> tuple[str, ...]:
     """Return the sentences that limit what was said: rows left out, quality that is not known."""
     limits = []
+    wide = [row for row in valid if row.verdict == "imprecise"]
+    if wide:
+        limits.append(
+            f"{len(wide)} of {len(valid)} latencies are known less exactly than asked; what is"
+            " said here compares runs of the same block, pair by pair, and holds all the same."
+        )
     if doubtful:
         limits.append(f"Doubtful and therefore not ranked: {listed(doubtful, len(doubtful))}.")
     faster = _maybe_faster(valid, doubtful)
@@ -134,8 +144,8 @@ def _sentence(choice: Choice, scored: bool, relations: Relations, rows: Sequence
             f" the fastest of them is {label(best)}."
         )
     facts = _facts(best, relations, rows)
-    doubtful = [row for row in rows if row.verdict in _DOUBTFUL]
-    valid = [row for row in rows if row.verdict == "valid"]
+    doubtful = [row for row in rows if _doubtful(row)]
+    valid = [row for row in rows if comparable(row)]
     scope = "of the cases that can be ranked " if _maybe_faster(valid, doubtful) else ""
     return f"For {model} ship {label(best)}: {scope}it is the fastest{condition}{facts}."
 

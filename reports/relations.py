@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.stats.compare import Comparison, paired_ratio
+from harness.stats.summary import LEAST_RUNS
 from harness.types import Run
 from reports.session import SessionView
 from results import figures, measured
@@ -19,7 +20,18 @@ _PER_RUN: dict[Metric, Callable[[Run, int], float | None]] = {
 }
 
 
-_UNTIMED: frozenset[Metric] = frozenset({"size", "quality_loss"})
+_UNTIMED: frozenset[Metric] = frozenset({"size", "quality_loss", "memory"})
+# A relation known no better than this overlaps every documented figure near it and confirms none.
+_WIDEST = 0.25
+
+
+def comparable(row: CaseRow) -> bool:
+    """Tell whether the runs of `row` may be compared with another case's, block by block.
+
+    A wide latency interval is no obstacle: what moved both cases of a block cancels in their ratio,
+    and the ratio has an interval of its own. Failed runs and too few blocks are.
+    """
+    return row.verdict == "valid" or (row.verdict == "imprecise" and row.runs >= LEAST_RUNS)
 
 
 class Relations:
@@ -41,11 +53,18 @@ class Relations:
 
         Doubt about the timing does not touch sizes and scores; a failed case has nothing to say.
         """
-        trusted = ("valid", "imprecise", "unstable") if metric in _UNTIMED else ("valid",)
         for one in (row, base):
-            if one is not None and one.verdict not in trusted:
+            if one is not None and not self._trusted(metric, one):
                 return self._none(f"{one.variant} is {one.verdict}")
-        return self.shown(metric, row, base)
+        found = self.shown(metric, row, base)
+        if metric in _UNTIMED or found.value is None or found.lo is None or found.hi is None:
+            return found
+        width = (found.hi - found.lo) / 2 / found.value
+        return found if width <= _WIDEST else self._none(f"the interval is ±{width:.0%} wide")
+
+    @staticmethod
+    def _trusted(metric: Metric, row: CaseRow) -> bool:
+        return comparable(row) or (metric in _UNTIMED and row.verdict in ("imprecise", "unstable"))
 
     def shown(self, metric: Metric, row: CaseRow, base: CaseRow | None) -> Measured:
         """Return the relation of `row` to its `base` that a claim of `metric` speaks of."""

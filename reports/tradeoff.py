@@ -11,6 +11,7 @@ from reports import svg
 from reports.answer import listed
 from reports.axes import plain_ticks
 from reports.figures import common_scale, percent, plain, scaled
+from reports.relations import comparable
 from reports.session import SessionView
 from results.cases import CaseRow
 
@@ -37,7 +38,7 @@ def tradeoff(view: SessionView, model: str) -> tuple[svg.Picture, ...]:
         return ()
     best = pareto(rows)
     name = f"tradeoff-{view.models().index(model)}"
-    caption = "No case is valid, so none is marked."
+    caption = "No case can be compared, so none is marked."
     if best:
         names = listed(best, len(best))
         caption = f"Marked, because no other case beats them on all three: {names}."
@@ -45,8 +46,8 @@ def tradeoff(view: SessionView, model: str) -> tuple[svg.Picture, ...]:
 
 
 def pareto(rows: Sequence[CaseRow]) -> tuple[CaseRow, ...]:
-    """Return the valid rows that no other beats on latency, quality and memory at once."""
-    valid = [row for row in rows if row.verdict == "valid"]
+    """Return the comparable rows that no other beats on latency, quality and memory at once."""
+    valid = [row for row in rows if comparable(row)]
     return tuple(row for row in valid if not any(_beats(other, row) for other in valid))
 
 

@@ -256,4 +256,4 @@ def test_two_models_share_a_page_without_sharing_ids():
     ids = [attrs["id"] for _, attrs in parsed.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     assert "The answer for second" in parsed.text
-    assert "For second ship fp32 on torch" in parsed.text
+    assert "For second ship int8-dynamic on torch" in parsed.text

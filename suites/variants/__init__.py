@@ -2,13 +2,14 @@
 
 A toolchain module offers
 
-    FORMAT: str                         the artifact format it makes ("onnx", "xml", "tflite", "torch")
-    PACKAGES: tuple[str, ...]           the distributions whose versions belong to the cache key
-    REVISION: int                       raised when this file's recipe changes, so that caches rebuild
-    build(variant, material, out) -> Built
+    FORMAT: str                         the artifact format it makes ("onnx", "xml", "tflite",
+    "torch") PACKAGES: tuple[str, ...]           the distributions whose versions belong to the
+    cache key REVISION: int                       raised when this file's recipe changes, so that
+    caches rebuild build(variant, material, out) -> Built
 
-`build` writes the artifact into the empty directory `out` and returns where it is, or raises Unsupported
-with the reason a person reads in the skipped row. It never answers with another precision than asked.
+`build` writes the artifact into the empty directory `out` and returns where it is, or raises
+Unsupported with the reason a person reads in the skipped row. It never answers with another
+precision than asked.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Unsupported(Exception):
 class TorchProgram:
     """A torch model ready to export: module in eval mode, example inputs, which dimensions are open.
 
-    `example` holds one batch of two samples, keyed by input name in forward's order; `dynamic_shapes` is
-    torch.export's (None = static).
+    `example` holds one batch of two samples, keyed by input name in forward's order;
+    `dynamic_shapes` is torch.export's (None = static).
     """
 
     module: Any
@@ -58,8 +59,8 @@ class TorchProgram:
 class Material:
     """What a toolchain may start from; what the model does not have is None.
 
-    `calibration` holds samples of batch 1, {input name: array}; empty means that there is no real data and
-    a calibrated variant is Unsupported. `onnx`, `tflite`, `xml`, `pt2` are FP32 files.
+    `calibration` holds samples of batch 1, {input name: array}; empty means that there is no real
+    data and a calibrated variant is Unsupported. `onnx`, `tflite`, `xml`, `pt2` are FP32 files.
     """
 
     model: Model
