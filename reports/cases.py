@@ -8,6 +8,7 @@ import msgspec
 
 from reports.figures import DASH, common_scale, interval, scaled
 from reports.grid import Badge, Cell, Grid, Group, Header, Row
+from reports.relations import comparable
 from reports.session import SessionView
 from reports.tables import ROW_TONES
 from results.cases import CaseRow
@@ -111,9 +112,9 @@ def scenario_name(scenario: str, batch: int) -> str:
     return f"{scenario.capitalize()}, {batch} inputs per call"
 
 
-def doubtful(view: SessionView) -> tuple[Grid, ...]:
-    """Return every case that is not valid with its reason; nothing where all are."""
-    rows = [row for row in view.rows if row.verdict != "valid"]
+def doubtful(rows: Sequence[CaseRow]) -> tuple[Grid, ...]:
+    """Return those of `rows` that are not valid, each with its reason; nothing where all are."""
+    rows = [row for row in rows if row.verdict != "valid"]
     if not rows:
         return ()
     order = ("failed", "unstable", "imprecise", "skipped")
@@ -121,7 +122,7 @@ def doubtful(view: SessionView) -> tuple[Grid, ...]:
     return (
         Grid(
             id="doubtful",
-            caption="Cases that are not ranked, and why",
+            caption="Cases with a doubt or without a figure, and why",
             headers=(
                 Header(text="Case", figures=False),
                 Header(text="Verdict", figures=False),
@@ -138,10 +139,13 @@ def _row(row: CaseRow, factors: Sequence[float]) -> Row:
     for metric, factor in zip(METRICS, factors, strict=True):
         ends = (metric.lo(row), metric.hi(row)) if metric.lo and metric.hi else (None, None)
         cells.append(Cell(text=scaled(metric.value(row), factor), detail=interval(*ends, factor)))
-    doubtful = row.verdict != "valid"
-    detail = f"{row.runs} runs, {row.samples} samples" + (f", {row.verdict}" if doubtful else "")
+    doubt = f", {row.verdict}" if row.verdict != "valid" else ""
+    detail = f"{row.runs} runs, {row.samples} samples{doubt}"
     return Row(
-        head=f"{row.variant} · {row.backend}", detail=detail, cells=tuple(cells), doubtful=doubtful
+        head=f"{row.variant} · {row.backend}",
+        detail=detail,
+        cells=tuple(cells),
+        doubtful=not comparable(row),
     )
 
 

@@ -81,7 +81,7 @@ def page(view: SessionView) -> str:
         offline=offline,
         machine=identity.machine(view),
         session=identity.session(view),
-        doubtful=doubtful(view),
+        doubtful=doubtful(view.rows),
         problems=view.problems,
     )
     return text

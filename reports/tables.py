@@ -8,7 +8,7 @@ import msgspec
 
 from reports.figures import DASH, common_scale, interval, percent, plain, scaled, times
 from reports.grid import Badge, Cell, Grid, Group, Header, Row, Tone
-from reports.relations import Relations
+from reports.relations import Relations, comparable
 from reports.session import SessionView
 from results.cases import CaseRow
 from suites import Claim, Column, Metric, Table
@@ -171,7 +171,7 @@ def _row(row: CaseRow, place: _Place) -> Row:
         head=row.backend,
         detail=detail,
         cells=(*cells, _absolute(row, place), _remarks(row, place)),
-        doubtful=row.verdict != "valid",
+        doubtful=not comparable(row),
     )
 
 
@@ -210,7 +210,9 @@ def _remarks(row: CaseRow, place: _Place) -> Cell:
     base = base_of(place.rows, row, "fp32")
     if base is not None and base is not row:
         badges += _against_base(row, base, place.relations)
-    reason = plain(row.reason, 160) if row.reason and row.verdict != "valid" else None
+    # Of a wide interval the width is enough here; the advice stands once, below.
+    said = row.reason.partition(":")[0] if row.reason and comparable(row) else row.reason
+    reason = plain(said, 160) if said and row.verdict != "valid" else None
     return Cell(text="", detail=reason, badges=tuple(badges))
 
 

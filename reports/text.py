@@ -10,7 +10,7 @@ from reports.answer import Answer, answers
 from reports.cases import doubtful, scenario_name
 from reports.figures import DASH, interval, percent, plain, times
 from reports.identity import command, session
-from reports.relations import Relations
+from reports.relations import Relations, comparable
 from reports.session import SessionView
 from reports.tables import base_of
 from results.cases import CaseRow
@@ -27,9 +27,10 @@ _HEADERS = (
     "peak memory",
     "file",
     "quality lost",
+    "fidelity",
     "verdict",
 )
-_WORDS = (0, 1, 10)  # columns of words; the others are figures and stand to the right
+_WORDS = (0, 1, 11)  # columns of words; the others are figures and stand to the right
 
 
 def table(view: SessionView) -> str:
@@ -39,7 +40,7 @@ def table(view: SessionView) -> str:
     for answer in answers(view):
         parts.append(_answer(answer))
         parts += _tables(view, answer.model, relations)
-    for grid in doubtful(view):
+    for grid in doubtful([row for row in view.rows if not comparable(row)]):
         lines = [
             f"{row.head} ({row.detail}): {row.cells[0].badges[0].text}: {row.cells[1].text}"
             for group in grid.groups
@@ -103,6 +104,7 @@ def _cells(row: CaseRow, rows: Sequence[CaseRow], relations: Relations) -> tuple
         show(row.peak_rss_bytes, "bytes"),
         show(row.size_bytes, "bytes"),
         percent(row.quality_loss),
+        DASH if row.fidelity is None else f"{row.fidelity:.4f}",
         row.verdict,
     )
 

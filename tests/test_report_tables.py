@@ -74,7 +74,8 @@ def test_a_level_that_is_slower_or_worse_than_fp32_is_marked(view):
 def test_a_wide_interval_is_said_while_the_ratio_by_block_is_still_judged(view):
     (grid,) = tables(view, "minilm-l6", "single_stream")
     row = row_of(grid, "int8-dynamic", "torch")
-    assert row.doubtful
+    assert not row.doubtful
+    assert row_of(grid, "int8-static", "tflite").doubtful, "an unstable case is set back"
     assert row.cells[2].text == "1.69×"
     assert words(row.cells[2]) == ["reproduced"]
     assert words(row.cells[-1]) == ["imprecise"]
@@ -113,7 +114,7 @@ def test_p99_stays_empty_below_its_floor(view):
 
 
 def test_every_case_that_is_not_valid_is_listed_with_its_reason(view):
-    (grid,) = doubtful(view)
+    (grid,) = doubtful(view.rows)
     listed = [row for group in grid.groups for row in group.rows]
     wanted = [row for row in view.rows if row.verdict != "valid"]
     assert len(listed) == len(wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import webbrowser
 from pathlib import Path
@@ -45,9 +46,14 @@ def draw(seen: SessionView, target: Path, open_it: bool) -> Path:
     """Render the report and say where it is; open it if asked to."""
     path = render(seen, target)
     print(f"report: {path.absolute().as_uri()}", file=sys.stderr)
-    if open_it:
+    if open_it and _has_screen():
         webbrowser.open(path.absolute().as_uri())
     return path
+
+
+def _has_screen() -> bool:
+    """Tell whether a browser would open a window; without one, some take over the terminal."""
+    return sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
 
 
 def exit_code(rows: list[CaseRow]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Iterator
 from typing import Protocol
@@ -48,6 +49,7 @@ class Driver:
         self._scorer = scorer
         self._cases = {case.key: case for case in plan.cases}
         self._done = {run.run_id for run in journal.runs}
+        self._took_s: dict[str, float] = {}
         self._misses = dict.fromkeys(self._cases, 0)
         for run in journal.runs:
             self._take_in(run)
@@ -66,12 +68,19 @@ class Driver:
             if budget_s and block != block_began and block >= 2 and spent_s > budget_s:
                 return
             block_began = block
-            remaining_s = spent_s / count * (len(missing) - count) if count else None
+            remaining_s = self._remaining_s([slot[2].key for slot in missing[count:]])
             observer.starts(case, len(slots) - len(missing) + count, len(slots), remaining_s)
             run = self._measure(case, seq, block, run_id)
             self._journal.append(run)
             self._take_in(run)
             observer.finished(case, run)
+
+    def _remaining_s(self, keys: list[str]) -> float | None:
+        """Return what runs of `keys` will take: as long as last time, or as the median run did."""
+        if not self._took_s:
+            return None
+        usual_s = statistics.median(self._took_s.values())
+        return sum(self._took_s.get(key, usual_s) for key in keys)
 
     def _slots(self) -> Iterator[tuple[int, int, Case, str]]:
         seq = 0
@@ -120,6 +129,7 @@ class Driver:
 
     def _take_in(self, run: Run) -> None:
         self._done.add(run.run_id)
+        self._took_s[run.case_key] = run.duration_s
         if run.quality is not None:
             self._scorer.remember(self._cases[run.case_key], run.quality)
         if run.status == "ok":

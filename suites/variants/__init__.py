@@ -38,12 +38,12 @@ TOOLCHAINS = {
 
 
 class Unsupported(Exception):
-    """This toolchain cannot make this variant of this model; the message says why, in one sentence."""
+    """This toolchain cannot make this variant of this model; the message says why."""
 
 
 @dataclass(frozen=True)
 class TorchProgram:
-    """A torch model ready to export: module in eval mode, example inputs, which dimensions are open.
+    """A torch model ready to export: module in eval mode, example inputs, open dimensions.
 
     `example` holds one batch of two samples, keyed by input name in forward's order;
     `dynamic_shapes` is torch.export's (None = static).
