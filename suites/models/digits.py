@@ -108,7 +108,7 @@ def train(images: Any, labels: Any, epochs: int = EPOCHS) -> Any:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(SEED)
             model = DigitsNetwork()
             _fit(model, torch.from_numpy(images), torch.from_numpy(labels), epochs)
