@@ -10,6 +10,7 @@ from harness import places, units
 from harness.commands import options
 from harness.commands.progress import Progress
 from harness.errors import unknown
+from harness.plan.cases import format_of
 from harness.types import Artifact
 from suites import build
 from suites.models import ModelOptions, parse_shape
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         calibration=args.calibration,
         labels=args.labels,
     )
-    formats = tuple(dict.fromkeys(backends.TABLE[name]["formats"][0] for name in args.backends))
+    formats = tuple(dict.fromkeys(map(format_of, args.backends)))
     wanted = [
         build.Wanted(
             source=build.source(word, chosen, places.cache()),

@@ -40,14 +40,10 @@ class Grounds(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: Mapping[tuple[str, str, str], Artifact | str]
 
 
-def formats(backend: str, model: Model) -> tuple[str, ...]:
-    """Return the artifact formats `backend` takes for `model`, preferred first.
-
-    A user's own file goes as it is to a backend that reads its format directly.
-    """
-    known = tuple(backends.TABLE[backend]["formats"])
-    own = model.name.rpartition(".")[2] if model.origin == "user" else ""
-    return (own,) if own == "pt2" and own in known else known[:1]
+def format_of(backend: str) -> str:
+    """Return the artifact format that is built for `backend`."""
+    preferred: str = backends.TABLE[backend]["formats"][0]
+    return preferred
 
 
 def make(point: Point, choice: Choice, grounds: Grounds) -> Case | Skip:
@@ -56,8 +52,7 @@ def make(point: Point, choice: Choice, grounds: Grounds) -> Case | Skip:
     model = grounds.models[point.model]
     if runtime.version is None:
         return _skip(point, model, grounds, runtime.reason or "the runtime gave no version")
-    format_name = formats(point.backend, model)[0]
-    artifact = grounds.artifacts[(point.model, point.variant, format_name)]
+    artifact = grounds.artifacts[(point.model, point.variant, format_of(point.backend))]
     if isinstance(artifact, str):
         return _skip(point, model, grounds, artifact)
     inputs = tuple(bound(spec, point.batch) for spec in model.inputs)

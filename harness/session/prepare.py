@@ -59,7 +59,7 @@ def outline(request: Request, board: Board) -> Outline:
     device = devices.resolve(choice.device, identity).name
     _check_cores(choice, identity)
     words = tuple(dict.fromkeys(point.model for point in points))
-    found = {word: build.source(word, request.options, request.cache) for word in words}
+    found = {word: build.source(word, _options(word, request), request.cache) for word in words}
     _check_names(found)
     return Outline(
         suite=suite,
@@ -100,6 +100,12 @@ def default_threads(choice: Choice, identity: Json) -> int:
     return len(choice.cores) if choice.cores else max(1, int(identity.get("cpu_count") or 1))
 
 
+def _options(word: str, request: Request) -> ModelOptions:
+    """Return the user's data for a model the user named; a suite's own models take none."""
+    named = word in (request.choice.models or ())
+    return request.options if named else ModelOptions(seed=request.options.seed)
+
+
 def _check_cores(choice: Choice, identity: Json) -> None:
     here = [row["id"] for row in identity["cores"]]
     wrong = [core for core in choice.cores or () if here and core not in here]
@@ -124,13 +130,13 @@ def _build(
     wanted = [
         build.Wanted(source=source, variants=variants, formats=formats)
         for word, source in found.sources.items()
-        for variants, formats in [_needed(word, source.model, found)]
+        for variants, formats in [_needed(word, found)]
     ]
     results = build.build_all(wanted, request.cache, on_event)
     return dict(zip(found.sources, results, strict=True))
 
 
-def _needed(word: str, model: Model, found: Outline) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _needed(word: str, found: Outline) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the variants and formats that usable runtimes will ask for."""
     usable = [
         point
@@ -138,7 +144,7 @@ def _needed(word: str, model: Model, found: Outline) -> tuple[tuple[str, ...], t
         if point.model == word and found.runtimes[point.backend].version is not None
     ]
     variants = dict.fromkeys(point.variant for point in usable)
-    formats = dict.fromkeys(planning.formats(point.backend, model)[0] for point in usable)
+    formats = dict.fromkeys(planning.format_of(point.backend) for point in usable)
     return tuple(variants), tuple(formats)
 
 

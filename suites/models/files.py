@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from harness.errors import UsageError
@@ -137,7 +138,8 @@ class FileSource:
         """Score `top1` where there are labels, else fidelity to the FP32 file."""
         if evaluation.labels is not None:
             return score_top1(outputs, evaluation.reference, evaluation.labels)
-        return score_fidelity(outputs, evaluation.reference)
+        scored = score_fidelity(outputs, evaluation.reference)
+        return msgspec.structs.replace(scored, reason=scored.reason or self.model.quality_reason)
 
     def _data(self) -> dict[str, Any] | None:
         if self.given.calibration is None:
