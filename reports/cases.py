@@ -176,12 +176,9 @@ def _notes(rows: Sequence[CaseRow]) -> tuple[str, ...]:
     notes += [f"Power and energy: {method}." for method in methods]
     if any(row.latency_p99_s is None for row in rows):
         notes.append(f"{PERCENTILES}; a dash otherwise.")
-    remarks = dict.fromkeys(
-        f"{row.variant} · {row.backend}: {note}" for row in rows for note in _own(row)
-    )
-    return (*notes, *remarks)
+    return tuple(notes)
 
 
-def _own(row: CaseRow) -> list[str]:
+def own_notes(row: CaseRow) -> list[str]:
     """Return the notes on a case, without those about a missing percentile."""
     return [note for note in row.notes if not note.startswith(("p90 needs", "p99 needs"))]

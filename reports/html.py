@@ -18,9 +18,11 @@ from reports import identity, svg
 from reports.answer import answers
 from reports.cases import cases, doubtful
 from reports.charts import distributions
+from reports.evidence import evidence
 from reports.figures import plain
 from reports.findings import findings
 from reports.grid import Grid
+from reports.scores import scores
 from reports.session import SessionView
 from reports.tables import tables
 from reports.tradeoff import tradeoff
@@ -37,6 +39,8 @@ class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     levels: tuple[Grid, ...]
     cases: Grid
+    evidence: Grid
+    scores: tuple[Grid, ...]
     findings: tuple[Grid, ...]
     distributions: tuple[svg.Picture, ...]
     tradeoff: tuple[svg.Picture, ...]
@@ -102,6 +106,8 @@ def _model(view: SessionView, name: str) -> ModelPart:
         about=", ".join(word for word in words if word),
         levels=tables(view, name, "single_stream"),
         cases=cases(view, name),
+        evidence=evidence(view, name),
+        scores=scores(view, name),
         findings=findings(view, name),
         distributions=distributions(view, name),
         tradeoff=tradeoff(view, name),
