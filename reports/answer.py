@@ -85,7 +85,7 @@ def _answer(model: str, view: SessionView, relations: Relations) -> Answer:
     ]
     return Answer(
         model=model,
-        sentence=_sentence(main or fastest, bool(scored), relations, rows),
+        sentence=_sentence(main or fastest, _terms(valid, scored, keeping), relations, rows),
         choices=tuple(choice for choice in choices if choice),
         limits=limits,
     )
@@ -127,34 +127,52 @@ def _maybe_faster(valid: Sequence[CaseRow], doubtful: Sequence[CaseRow]) -> list
     return [row for row in doubtful if row.latency_p50_s and row.latency_p50_s < best]
 
 
-def _sentence(choice: Choice, scored: bool, relations: Relations, rows: Sequence[CaseRow]) -> str:
+class _Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sentence may say about quality: `lead` before the choice, `condition` behind it."""
+
+    lead: str = ""
+    condition: str = ""
+
+
+def _terms(
+    valid: Sequence[CaseRow], scored: Sequence[CaseRow], keeping: Sequence[CaseRow]
+) -> _Terms:
+    """Return the terms of a choice among `keeping`, or among all of `valid` where none keeps it."""
+    if keeping:
+        return _Terms(condition=" among those that lose at most 1 % of quality")
+    if not scored:
+        return _Terms()
+    which = "level" if len(scored) == len(valid) else "scored level"
+    return _Terms(lead=f"every {which} loses more than 1 % of quality")
+
+
+def _sentence(choice: Choice, terms: _Terms, relations: Relations, rows: Sequence[CaseRow]) -> str:
     """Return the one sentence that a person in a hurry takes away."""
     best, model = choice.best, choice.best.model
-    condition = " among those that lose at most 1 % of quality" if scored else ""
     if choice.rivals:
         tied = [best, *choice.rivals]
         smallest = min(tied, key=lambda row: row.size_bytes or math.inf)
+        lead = f"{terms.lead}, and " if terms.lead else ""
         return (
-            f"For {model} the data cannot tell which of {listed(tied)} is the fastest{condition};"
-            f" the smallest of them is {label(smallest)}."
+            f"For {model} {lead}the data cannot tell which of {listed(tied)} is the fastest"
+            f"{terms.condition}; the smallest of them is {label(smallest)}."
         )
-    if scored and (best.quality_loss is None or best.quality_loss > LOSS_LIMIT):
-        return (
-            f"For {model} every level loses more than 1 % of quality;"
-            f" the fastest of them is {label(best)}."
-        )
-    facts = _facts(best, relations, rows)
+    if terms.lead:
+        return f"For {model} {terms.lead}; the fastest of all is {label(best)}."
+    facts = _facts(best, terms, relations, rows)
     doubtful = [row for row in rows if _doubtful(row)]
     valid = [row for row in rows if comparable(row)]
     scope = "of the cases that can be ranked " if _maybe_faster(valid, doubtful) else ""
-    return f"For {model} ship {label(best)}: {scope}it is the fastest{condition}{facts}."
+    return f"For {model} ship {label(best)}: {scope}it is the fastest{terms.condition}{facts}."
 
 
-def _facts(best: CaseRow, relations: Relations, rows: Sequence[CaseRow]) -> str:
+def _facts(best: CaseRow, terms: _Terms, relations: Relations, rows: Sequence[CaseRow]) -> str:
     """Return what the best case costs and saves against FP32 on the same runtime."""
     base = next((r for r in rows if r.variant == "fp32" and r.backend == best.backend), None)
-    if base is None or base is best:
-        return ", and no quantized level is faster" if base is best else ""
+    if base is best:
+        return f", and no quantized level {'among them ' if terms.condition else ''}is faster"
+    if base is None:
+        return ""
     speed = relations.measured("speed", best, base)
     size = relations.measured("size", best, base)
     parts = []

@@ -7,19 +7,17 @@ import msgspec
 from harness.errors import UsageError
 from harness.types import Run, SessionPlan
 from results.cases import CaseRow
-from results.relative import RelativeRow
 from suites import Suite, load
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a report may say: the plan, one row per case, its relation to FP32, and the runs.
+    """Everything a report may say: the plan, one row per case, and the runs.
 
     `problems` are sentences about what could not be read or went wrong around the cases.
     """
 
     plan: SessionPlan
     rows: list[CaseRow]
-    relatives: list[RelativeRow]
     runs: tuple[Run, ...]
     problems: tuple[str, ...] = ()
 

@@ -10,7 +10,6 @@ import msgspec
 from harness.types import Artifact, Case, Json, Model, Quality, Run, SessionPlan, Skip, TensorSpec
 from reports.session import SessionView
 from results.cases import summarise
-from results.relative import relative
 
 VERSIONS = {"onnxruntime": "1.23.2", "openvino": "2026.1.0", "tflite": "2.1.0", "torch": "2.13.0"}
 RUNTIME_MB = {"onnxruntime": 62, "openvino": 118, "tflite": 48, "torch": 310}
@@ -73,7 +72,6 @@ def view(blocks: int = 5, **changes: Any) -> SessionView:
     return SessionView(
         plan=plan,
         rows=summarise(plan, runs),
-        relatives=relative(plan, runs),
         runs=tuple(runs),
         problems=("the clock was set during the session: 2.1 s",),
     )

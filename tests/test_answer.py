@@ -9,7 +9,6 @@ import pytest
 from reports.answer import Answer, answers, listed
 from reports.session import SessionView
 from results.cases import CaseRow, summarise
-from results.relative import relative
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +68,8 @@ def test_a_doubtful_row_that_looks_faster_is_pointed_out(view):
     assert "ship int8-dynamic on openvino: of the cases that can be ranked it" in answer.sentence
 
 
-def test_two_cases_with_the_same_samples_cannot_be_told_apart():
+def tied() -> SessionView:
+    """Return a session in which int8-dynamic took the same samples on two runtimes."""
     plan = fake_session.plan_of(5)
     runs = fake_session.runs_of(plan)
     keys = {(c.variant, c.backend): c.key for c in plan.cases if c.scenario == "single_stream"}
@@ -79,14 +79,11 @@ def test_two_cases_with_the_same_samples_cannot_be_told_apart():
         msgspec.structs.replace(run, samples_ns=samples[run.block]) if run.case_key == twin else run
         for run in runs
     ]
-    (answer,) = answers(
-        SessionView(
-            plan=plan,
-            rows=summarise(plan, runs),
-            relatives=relative(plan, runs),
-            runs=tuple(runs),
-        )
-    )
+    return SessionView(plan=plan, rows=summarise(plan, runs), runs=tuple(runs))
+
+
+def test_two_cases_with_the_same_samples_cannot_be_told_apart():
+    (answer,) = answers(tied())
     assert (
         "the data cannot tell which of int8-dynamic on onnxruntime and openvino" in answer.sentence
     )
@@ -109,6 +106,40 @@ def test_without_quality_the_sentence_promises_none(view):
 def test_when_every_level_loses_too_much_it_says_so(view):
     (answer,) = answers(with_rows(view, quality_loss=0.2, quality_loss_lo=0.1, quality_loss_hi=0.3))
     assert "every level loses more than 1 % of quality" in answer.sentence
+
+
+def test_a_level_that_is_faster_but_loses_too_much_is_not_denied(view):
+    """FP32 wins only among those that keep quality: a faster lossy level must not be denied."""
+    rows = tuple(
+        row
+        if row.variant == "fp32"
+        else msgspec.structs.replace(row, quality_loss=0.2, quality_loss_lo=0.1)
+        for row in view.rows
+    )
+    (answer,) = answers(msgspec.structs.replace(view, rows=rows))
+    assert answer.sentence.startswith("For minilm-l6 ship fp32 on openvino")
+    assert "no quantized level among them is faster" in answer.sentence
+
+
+def test_a_tie_between_levels_that_all_lose_too_much_promises_no_quality():
+    seen = tied()
+    rows = [row for row in seen.rows if row.variant == "int8-dynamic"]
+    (answer,) = answers(
+        with_rows(msgspec.structs.replace(seen, rows=rows), quality_loss=0.2, quality_loss_lo=0.1)
+    )
+    assert "every level loses more than 1 % of quality, and the data cannot tell" in answer.sentence
+    assert "among those that lose at most" not in answer.sentence
+
+
+def test_a_level_whose_quality_is_not_known_is_not_said_to_lose_it(view):
+    rows = tuple(
+        msgspec.structs.replace(row, quality_loss=None)
+        if row.variant == "int8-static"
+        else msgspec.structs.replace(row, quality_loss=0.2, quality_loss_lo=0.1)
+        for row in view.rows
+    )
+    (answer,) = answers(msgspec.structs.replace(view, rows=rows))
+    assert "every scored level loses more than 1 % of quality" in answer.sentence
 
 
 def test_one_block_tells_nothing_apart():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 import fake_session
 import msgspec
 import pytest
@@ -189,14 +191,20 @@ def test_a_suite_that_is_gone_leaves_the_figures(view):
     assert cases(gone, "minilm-l6").groups
 
 
-def test_paired_speed_agrees_with_the_relative_rows(view):
-    relations = Relations(view)
-    rows = {row.case_key: row for row in view.rows}
-    for one in view.relatives:
-        if one.speedup_lo is not None:
-            ours = relations.shown("speed", rows[one.case_key], rows[one.base_case_key])
-            assert ours.value == pytest.approx(one.speedup)
-            assert ours.lo == pytest.approx(one.speedup_lo)
+def test_speed_is_the_geometric_mean_of_the_ratios_inside_blocks(view):
+    rows = {(row.variant, row.backend): row for row in view.rows if row.scenario != "offline"}
+    int8, fp32 = rows["int8-dynamic", "tflite"], rows["fp32", "tflite"]
+    medians = {
+        key: [statistics.median_low(run.samples_ns) for run in view.runs if run.case_key == key]
+        for key in (int8.case_key, fp32.case_key)
+    }
+    ratios = [
+        base / level
+        for base, level in zip(medians[fp32.case_key], medians[int8.case_key], strict=True)
+    ]
+    ours = Relations(view).shown("speed", int8, fp32)
+    assert ours.value == pytest.approx(statistics.geometric_mean(ratios))
+    assert ours.lo < ours.value < ours.hi
 
 
 def test_the_pareto_set_holds_no_row_that_another_beats(view):

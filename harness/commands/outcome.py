@@ -15,7 +15,6 @@ from reports.text import table
 from results import query
 from results.cases import CaseRow, summarise
 from results.export import to_json
-from results.relative import relative
 from results.store import Store
 
 _BROKEN = ("failed", "crashed", "timeout", "oom")
@@ -27,7 +26,6 @@ def view(store: Store, session_id: str) -> SessionView:
     return SessionView(
         plan=session.plan,
         rows=summarise(session.plan, session.runs),
-        relatives=relative(session.plan, session.runs),
         runs=session.runs,
         problems=(*session.problems, *session.notes),
     )
