@@ -107,6 +107,19 @@ def test_a_case_binds_the_batch_and_leaves_unbatched_inputs_alone() -> None:
     assert made.options["precision"] == "f32"
 
 
+def test_a_model_of_fixed_batch_is_measured_alone_and_skipped_in_batches() -> None:
+    known = grounds(BUILT, READY)
+    inputs = tuple(
+        msgspec.structs.replace(spec, batched=False) for spec in known.models["m"].inputs
+    )
+    fixed = msgspec.structs.replace(known.models["m"], inputs=inputs)
+    known = msgspec.structs.replace(known, models={"m": fixed})
+    assert isinstance(cases.make(point(1), Choice(suite="s"), known), Case)
+    made = cases.make(point(8), Choice(suite="s"), known)
+    assert isinstance(made, Skip)
+    assert "one sample per call" in made.reason
+
+
 @pytest.mark.parametrize(
     ("artifact", "runtime", "reason"),
     [

@@ -16,6 +16,8 @@ from harness.types import Artifact, Case, Json, Model, Skip, TensorSpec
 # precision at once.
 PRECISIONS = {"fp16": "f16"}
 _DEFAULT_PRECISION = "f32"
+# Counted as `batch` inferences, a call that takes one sample would be that many times too fast.
+_FIXED_BATCH = "the model takes one sample per call: none of its inputs has an open batch dimension"
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +54,8 @@ def make(point: Point, choice: Choice, grounds: Grounds) -> Case | Skip:
     model = grounds.models[point.model]
     if runtime.version is None:
         return _skip(point, model, grounds, runtime.reason or "the runtime gave no version")
+    if point.batch > 1 and not any(spec.batched for spec in model.inputs):
+        return _skip(point, model, grounds, _FIXED_BATCH)
     artifact = grounds.artifacts[(point.model, point.variant, format_of(point.backend))]
     if isinstance(artifact, str):
         return _skip(point, model, grounds, artifact)
