@@ -9,6 +9,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,19 +129,17 @@ def test_a_child_killed_from_outside_is_oom_with_its_last_size(
     for event in events:
         if event.get("name") == "loaded":
             break
-    child = _measured_child()
+    child = _measured_child(local)
     os.kill(child, 9)
     *_, last = events
     assert last["status"] == "oom"
     assert "SIGKILL" in last["reason"] or "out of memory" in last["reason"]
 
 
-def _measured_child() -> int:
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        words = entry.read_bytes().split(b"\0")
-        if b"--child" in words:
-            return int(entry.parent.name)
-    raise AssertionError("no measured child is running")
+def _measured_child(local: LocalTransport) -> int:
+    """Return the child of this agent: other agents may be measuring on the same machine."""
+    agent = local._process.pid
+    return int(Path(f"/proc/{agent}/task/{agent}/children").read_text().split()[0])
 
 
 def test_a_missing_runtime_is_skipped_with_the_install_command(
@@ -205,3 +204,55 @@ def test_an_artifact_whose_content_changed_is_refused(
     assert "content changed" in refused["reason"]
     Path(request["artifact"]).unlink()
     assert "No such file" in finish(local, request)["reason"]
+
+
+def test_closing_in_the_middle_of_a_run_leaves_no_child_behind(
+    agent_cache: Path, null_request: Make
+) -> None:
+    """Ctrl-C closes the transport while a run goes on; a hanging runtime must not outlive it."""
+    transport = LocalTransport(agent_cache)
+    for event in transport.run(null_request({"timeout_s": 60}, fail="hang")):
+        if event.get("name") == "loaded":
+            break
+    child = _measured_child(transport)
+    began = time.monotonic()
+    transport.close()
+    assert time.monotonic() - began < 3
+    assert not Path(f"/proc/{child}").exists()
+
+
+def test_outputs_that_could_not_be_written_whole_are_not_there(
+    local: LocalTransport, null_request: Make, tmp_path: Path
+) -> None:
+    """A full disk fails the run; half a file would end the session when it is scored."""
+    inputs, folder = tmp_path / "evaluation.npz", tmp_path / "outputs"
+    folder.mkdir()
+    np.savez(inputs, **{"in:x": np.zeros((200_000, 4), dtype=np.float32)})
+    wanted = {"inputs": str(inputs), "outputs": str(folder / "out.npz")}
+    request = null_request({"evaluate": wanted, "batch": 200_000}, latency_us=0)
+    request["inputs"][0]["shape"] = [200_000, 4]
+    code = (
+        "import resource, subprocess, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
+        "sys.exit(subprocess.call([sys.executable, sys.argv[1]]))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(write_agent(tmp_path / "agent.pyz"))],
+        input=json.dumps(request) + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    last = json.loads(answer.stdout.splitlines()[-1])
+    assert last["status"] == "failed"
+    assert "File too large" in last["reason"]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_child_that_says_too_much_is_failed_not_out_of_memory(
+    local: LocalTransport, null_request: Make
+) -> None:
+    request = null_request({"options": {"threads": 1, "precision": "x" * (17 << 20)}})
+    last = finish(local, request)
+    assert (last["status"], last["result"]["phase"]) == ("failed", "steady")
+    assert "longer than 17 MB" in last["reason"]

@@ -47,6 +47,7 @@ class Child:
         self._buffer = b""
         self._tail = b""
         self._timed_out = False
+        self._said_too_much = False
         self._oom_kills = _oom_kills()
         self.last_memory = None
         try:
@@ -82,6 +83,7 @@ class Child:
     def _split(self, data):
         self._buffer += data
         if len(self._buffer) > _MESSAGE_LIMIT:
+            self._said_too_much = True
             self.kill()
             self._buffer = b""
         lines = self._buffer.split(b"\n")
@@ -112,6 +114,9 @@ class Child:
         os.close(self._messages)
         if self._timed_out:
             return "timeout", "no result within {:.0f} s; the run was ended".format(timeout_s)
+        if self._said_too_much:
+            limit = "{:.0f} MB".format(_MESSAGE_LIMIT / 1e6)
+            return "failed", "one message was longer than {}; the run was ended".format(limit)
         if code == -signal.SIGKILL:
             return self._killed()
         if code < 0:

@@ -4,6 +4,8 @@ Reads an .npz with keys `in:NAME` (first dimension = samples) and writes one wit
 model's order under `out:0`, `out:1`, ... Needs numpy, which every real runtime brings.
 """
 
+import os
+
 
 def evaluate(session, wanted, specs, batch):
     """Run every sample of wanted["inputs"], write wanted["outputs"], return how many there were.
@@ -30,6 +32,17 @@ def evaluate(session, wanted, specs, batch):
         collected.append([numpy.array(value) for value in answer.values()])
     columns = [join(parts)[:total] for parts in zip(*collected)]
     named = {"out:{}".format(number): column for number, column in enumerate(columns)}  # type: dict
-    with open(wanted["outputs"], "wb") as stream:
-        numpy.savez(stream, **named)
+    _write(numpy, wanted["outputs"], named)
     return total
+
+
+def _write(numpy, path, named):
+    """Write the .npz whole or not at all: half of one could not be scored."""
+    part = path + ".part"
+    try:
+        with open(part, "wb") as stream:
+            numpy.savez(stream, **named)
+        os.replace(part, path)
+    except OSError:
+        os.unlink(part)
+        raise

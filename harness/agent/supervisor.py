@@ -29,6 +29,7 @@ def main():
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever prints by accident cannot break the protocol
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the desk's to handle
+    signal.signal(signal.SIGTERM, _leave)
     for line in sys.stdin:
         request = json.loads(line)
         if request["op"] == "close":
@@ -36,6 +37,11 @@ def main():
         answer = _OPERATIONS[request["op"]](request, _Events(events, request.get("id")))
         _Events(events, request.get("id")).emit("finished", **answer)
     return 0
+
+
+def _leave(number, frame):
+    """End as if the input had: on the way out a run that goes on is ended with its child."""
+    raise SystemExit(0)
 
 
 class _Events:

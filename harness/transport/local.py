@@ -63,9 +63,10 @@ class LocalTransport:
         return self._events(request, float(request.get("timeout_s", 300.0)))
 
     def close(self) -> None:
-        """End the agent and wait for it."""
+        """End the agent, with the run that may still go on, and wait for it."""
         with contextlib.suppress(OSError):
             self._requests.close()
+        self._process.terminate()
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
