@@ -61,7 +61,7 @@ def answers(view: SessionView) -> tuple[Answer, ...]:
 
 def _answer(model: str, view: SessionView, relations: Relations) -> Answer:
     """Return the answer for one model, from its single-stream cases."""
-    rows = [row for row in view.rows if row.model == model and row.scenario == "single_stream"]
+    rows = [row for row in view.rows if row.model == model and row.scenario == "single-stream"]
     valid = [row for row in rows if comparable(row) and row.latency_p50_s is not None]
     doubtful = [row for row in rows if _doubtful(row)]
     limits = _limits(rows, valid, doubtful)

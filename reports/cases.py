@@ -107,7 +107,7 @@ def _scale(metric: _Metric, rows: Sequence[CaseRow]) -> tuple[float, str]:
 
 def scenario_name(scenario: str, batch: int) -> str:
     """Return how a case was driven, in words."""
-    if scenario == "single_stream":
+    if scenario == "single-stream":
         return "Single stream" + (f", {batch} inputs per call" if batch > 1 else "")
     return f"{scenario.capitalize()}, {batch} inputs per call"
 

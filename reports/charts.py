@@ -71,7 +71,7 @@ def _strips(view: SessionView, model: str) -> list[_Strip]:
     runs = runs_per_case(run for run in view.runs if run.status == "ok")
     strips = []
     for row in view.rows:
-        mine = runs.get(row.case_key or "", []) if row.scenario == "single_stream" else []
+        mine = runs.get(row.case_key or "", []) if row.scenario == "single-stream" else []
         samples = sorted(value / 1e9 for run in mine for value in run.samples_ns)
         if row.model == model and samples:
             medians = measured.present([measured.latency_p50_s(run) for run in mine])

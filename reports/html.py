@@ -104,7 +104,7 @@ def _model(view: SessionView, name: str) -> ModelPart:
     return ModelPart(
         name=name,
         about=", ".join(word for word in words if word),
-        levels=tables(view, name, "single_stream"),
+        levels=tables(view, name, "single-stream"),
         cases=cases(view, name),
         evidence=evidence(view, name),
         scores=scores(view, name),

@@ -15,7 +15,7 @@ def scores(view: SessionView, model: str) -> tuple[Grid, ...]:
     rows = [
         row
         for row in view.rows
-        if (row.model, row.scenario) == (model, "single_stream") and row.quality_metric
+        if (row.model, row.scenario) == (model, "single-stream") and row.quality_metric
     ]
     if not rows:
         return ()

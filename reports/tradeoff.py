@@ -30,7 +30,7 @@ def tradeoff(view: SessionView, model: str) -> tuple[svg.Picture, ...]:
         row
         for row in view.rows
         if row.model == model
-        and row.scenario == "single_stream"
+        and row.scenario == "single-stream"
         and row.latency_p50_s
         and row.quality_loss is not None
     ]

@@ -117,7 +117,7 @@ def plan_of(blocks: int) -> SessionPlan:
     )
 
 
-def case(backend: str, variant: str, scenario: str = "single_stream", batch: int = 1) -> Case:
+def case(backend: str, variant: str, scenario: str = "single-stream", batch: int = 1) -> Case:
     """Return one case of the made-up session."""
     size = round(WEIGHTS_BYTES * WIDTH[variant])
     return Case(
@@ -233,7 +233,7 @@ def _skip(backend: str, variant: str) -> Skip:
         model="minilm-l6",
         variant=variant,
         backend=backend,
-        scenario="single_stream",
+        scenario="single-stream",
         batch=1,
         reason=SKIPPED[backend, variant],
     )

@@ -72,7 +72,7 @@ def tied() -> SessionView:
     """Return a session in which int8-dynamic took the same samples on two runtimes."""
     plan = fake_session.plan_of(5)
     runs = fake_session.runs_of(plan)
-    keys = {(c.variant, c.backend): c.key for c in plan.cases if c.scenario == "single_stream"}
+    keys = {(c.variant, c.backend): c.key for c in plan.cases if c.scenario == "single-stream"}
     winner, twin = keys["int8-dynamic", "openvino"], keys["int8-dynamic", "onnxruntime"]
     samples = {run.block: run.samples_ns for run in runs if run.case_key == winner}
     runs = [
@@ -157,7 +157,7 @@ def row(variant: str, backend: str) -> CaseRow:
         variant=variant,
         backend=backend,
         runtime_version=None,
-        scenario="single_stream",
+        scenario="single-stream",
         batch=1,
         threads=1,
         status="ok",

@@ -62,7 +62,7 @@ def case(folder: Path, variant: str, **script: Any) -> Case:
         backend="null",
         runtime_version="1",
         interpreter="python",
-        scenario="single_stream",
+        scenario="single-stream",
         batch=1,
         threads=1,
         affinity=None,

@@ -45,7 +45,7 @@ def test_a_choice_narrows_groups_and_may_add_to_single_stream_only() -> None:
 def test_chosen_batches_replace_the_scenarios() -> None:
     found = points.expand(suite(SINGLE, BATCHED), Choice(suite="s", batches=(1, 4)))
     assert {(point.scenario, point.batch) for point in found} == {
-        ("single_stream", 1),
+        ("single-stream", 1),
         ("offline", 4),
     }
     assert len(found) == 8

@@ -31,7 +31,7 @@ def test_every_case_that_ran_tells_runtime_threads_provider_nodes_and_precision(
     grid = evidence(view, "minilm-l6")
     measured = [row for row in view.rows if row.evidence]
     assert sum(len(group.rows) for group in grid.groups) == len(measured)
-    row = next(row for row in measured if row.scenario == "single_stream")
+    row = next(row for row in measured if row.scenario == "single-stream")
     told = texts(grid)[grid.groups[0].head, f"{row.variant} · {row.backend}"]
     assert told[0] == row.evidence["version"]
     assert told[1] == str(row.evidence["threads"])

@@ -34,7 +34,7 @@ def words(cell: Cell) -> list[str]:
 
 
 def test_the_headline_table_has_a_group_per_level_and_the_documented_figures(view):
-    (grid,) = tables(view, "minilm-l6", "single_stream")
+    (grid,) = tables(view, "minilm-l6", "single-stream")
     assert [group.head for group in grid.groups] == [
         "fp32",
         "fp16",
@@ -52,7 +52,7 @@ def test_the_headline_table_has_a_group_per_level_and_the_documented_figures(vie
 
 
 def test_a_cell_shows_the_relation_its_interval_and_the_verdict(view):
-    (grid,) = tables(view, "minilm-l6", "single_stream")
+    (grid,) = tables(view, "minilm-l6", "single-stream")
     size, memory, speed, loss, p50, remarks = row_of(grid, "int8-dynamic", "openvino").cells
     assert (size.text, size.detail, words(size)) == ("25.5\u00a0%", None, ["reproduced"])
     assert words(memory) == ["not reproduced"]
@@ -64,7 +64,7 @@ def test_a_cell_shows_the_relation_its_interval_and_the_verdict(view):
 
 
 def test_a_level_that_is_slower_or_worse_than_fp32_is_marked(view):
-    (grid,) = tables(view, "minilm-l6", "single_stream")
+    (grid,) = tables(view, "minilm-l6", "single-stream")
     assert words(row_of(grid, "fp16", "openvino").cells[-1]) == ["slower than FP32"]
     assert words(row_of(grid, "int4", "openvino").cells[-1]) == [
         "slower than FP32",
@@ -74,7 +74,7 @@ def test_a_level_that_is_slower_or_worse_than_fp32_is_marked(view):
 
 
 def test_a_wide_interval_is_said_while_the_ratio_by_block_is_still_judged(view):
-    (grid,) = tables(view, "minilm-l6", "single_stream")
+    (grid,) = tables(view, "minilm-l6", "single-stream")
     row = row_of(grid, "int8-dynamic", "torch")
     assert not row.doubtful
     assert row_of(grid, "int8-static", "tflite").doubtful, "an unstable case is set back"
@@ -186,7 +186,7 @@ def test_a_suite_that_is_gone_leaves_the_figures(view):
     gone = msgspec.structs.replace(
         view, plan=msgspec.structs.replace(view.plan, suite="no-longer-there")
     )
-    assert tables(gone, "minilm-l6", "single_stream") == ()
+    assert tables(gone, "minilm-l6", "single-stream") == ()
     assert findings(gone, "minilm-l6") == ()
     assert cases(gone, "minilm-l6").groups
 
@@ -208,7 +208,7 @@ def test_speed_is_the_geometric_mean_of_the_ratios_inside_blocks(view):
 
 
 def test_the_pareto_set_holds_no_row_that_another_beats(view):
-    rows = [row for row in view.rows if row.scenario == "single_stream" and row.latency_p50_s]
+    rows = [row for row in view.rows if row.scenario == "single-stream" and row.latency_p50_s]
     best = {(row.variant, row.backend) for row in pareto(rows)}
     assert ("int8-static", "openvino") in best
     assert ("fp32", "torch") not in best

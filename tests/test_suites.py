@@ -54,7 +54,7 @@ def test_the_default_suite_covers_the_documented_levels_and_sources():
     suite = suites.load("quantization")
     assert {claim.source for claim in suite.claims} == {"S1", "E2", "G3", "A1", "A8"}
     single, offline = suite.groups
-    assert (single.scenario, single.batch) == ("single_stream", 1)
+    assert (single.scenario, single.batch) == ("single-stream", 1)
     assert (offline.scenario, offline.batch) == ("offline", 8)
 
 
@@ -62,7 +62,7 @@ def test_a_minimal_file_takes_the_defaults(tmp_path):
     suite = read(tmp_path, MINIMAL)
     assert suite.name == "mine"
     assert suite.sampling.blocks == 5
-    assert suite.groups[0].scenario == "single_stream"
+    assert suite.groups[0].scenario == "single-stream"
     assert suite.groups[0].blocks is None
 
 

@@ -75,7 +75,7 @@ def _batched(suite: Suite, choice: Choice) -> tuple[Group, ...]:
         Group(
             variants=tuple(choice.variants or variants),
             backends=tuple(choice.backends or names),
-            scenario="single_stream" if batch == 1 else "offline",
+            scenario="single-stream" if batch == 1 else "offline",
             batch=batch,
         )
         for batch in choice.batches or ()
@@ -85,6 +85,6 @@ def _batched(suite: Suite, choice: Choice) -> tuple[Group, ...]:
 def _narrow(own: tuple[str, ...], chosen: tuple[str, ...] | None, group: Group) -> tuple[str, ...]:
     if chosen is None:
         return own
-    if group.scenario == "single_stream":
+    if group.scenario == "single-stream":
         return chosen
     return tuple(word for word in chosen if word in own)
