@@ -33,14 +33,14 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
         `throughput_lo_per_s` to `throughput_hi_per_s`. `load_s`, `import_s`, `first_inference_s`
         are medians over runs.
     Memory
-        Medians over runs of the process's high-water mark: `peak_rss_bytes`, with the anonymous and
-        file-backed pages of that process at their peak, and by phase `baseline_rss_bytes` (before
-        the runtime is imported), `load_peak_rss_bytes`, `steady_peak_rss_bytes`. `size_bytes` is
-        the artifact on disk.
+        Medians over runs of the process's high-water mark: `peak_rss_bytes`, and by phase
+        `baseline_rss_bytes` (before the runtime is imported), `load_peak_rss_bytes`,
+        `steady_peak_rss_bytes`. `peak_anon_bytes` and `peak_file_bytes` are the most anonymous and
+        file-backed pages seen at the end of a phase. `size_bytes` is the artifact on disk.
     Energy
         `energy_j` joules per inference and `power_w` watts while it runs, means over runs;
-        `power_method` (counter, sampled), `power_scope` (package, module, board), `power_reason`
-        where there is none.
+        `power_method` (counter, sampled, estimate), `power_scope` (package, module, board, rail),
+        `power_reason` where there is none.
     Quality
         `quality` by `quality_metric` (higher is better) on `quality_n` samples, `quality_reference`
         of the FP32 source, `quality_loss` = (reference - quality) / reference with its 95 %

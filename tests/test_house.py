@@ -6,12 +6,16 @@ import ast
 import re
 import shlex
 import subprocess
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness import cli
+from results.export import COLUMNS
+from results.row import Verdict
+from suites.variants import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("harness", "backends", "devices", "suites", "results", "reports")
@@ -110,3 +114,22 @@ def test_only_commands_and_the_cli_print() -> None:
             and node.func.id == "print"
         ]
         assert not calls, f"{path}: print in lines {calls}"
+
+
+def test_the_documented_keys_are_those_of_an_export() -> None:
+    table = (ROOT / "docs" / "results.md").read_text().split("| key | meaning |")[1]
+    named = [
+        key for cell in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE) for key in cell.split()
+    ]
+    assert set(named) <= set(COLUMNS)
+    assert len(named) == len(set(named)) > 20
+
+
+def test_the_documented_variants_are_those_that_can_be_built() -> None:
+    table = (ROOT / "docs" / "models.md").read_text().split("## Variants")[1]
+    assert tuple(re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)) == VARIANTS
+
+
+def test_the_documented_verdicts_are_those_of_a_row() -> None:
+    table = (ROOT / "docs" / "measuring.md").read_text().split("| verdict | meaning |")[1]
+    assert tuple(re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)) == typing.get_args(Verdict)
