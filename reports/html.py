@@ -6,7 +6,6 @@ import base64
 import datetime
 import functools
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import msgspec
 from markupsafe import Markup
 
 from harness.errors import UsageError
+from harness.whole_file import write_whole
 from reports import identity, svg
 from reports.answer import answers
 from reports.cases import cases, doubtful
@@ -52,11 +52,9 @@ def render(view: SessionView, out: Path) -> Path:
     The file is complete or not there. Raises UsageError where it cannot be written.
     """
     text = page(view)
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(out)
+        write_whole(out, text.encode())
     except OSError as error:
         reason = f"cannot write the report to '{out}': {error.strerror}"
         raise UsageError(reason, "choose another place") from error

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from harness.types import Json
+from harness.whole_file import write_whole
 from results.durable import translated
 from results.row import CaseRow
 
@@ -46,8 +47,10 @@ def write_parquet(rows: Iterable[CaseRow], path: Path) -> None:
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pylist([_record(row) for row in rows], schema=_arrow_schema())
-    with translated("write", path), path.open("wb") as file:
-        pq.write_table(table, file, compression="zstd")
+    packed = io.BytesIO()
+    pq.write_table(table, packed, compression="zstd")
+    with translated("write", path):
+        write_whole(path, packed.getvalue())
 
 
 def _cell(value: Any) -> Any:

@@ -152,7 +152,7 @@ def disk_error(cache: Path, reason: str) -> StoreError:
     """Return the error for a build cache that cannot take what was built."""
     return StoreError(
         f"cannot write the build cache {str(cache)!r}: {reason}",
-        "free some space there or choose another directory",
+        "free some space there, or name another directory in BOARDMARK_CACHE",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.types import digest
-from suites.build_cache import REVISION, keep, new_part, read_json, write_json
+from suites.build_cache import REVISION, keep, new_part, read_json, storing, write_json
 from suites.models import Inspector
 from suites.models.binding import Inspection
 from suites.models.content import file_sha256
@@ -63,5 +63,9 @@ def direct_inspector() -> Inspector:
 
 def _remember(cache: Path, entry: Path, record: object) -> None:
     part = new_part(cache)
-    write_json(part / "inspection.json", record)
-    keep(part, entry)
+    try:
+        with storing(cache):
+            write_json(part / "inspection.json", record)
+        keep(part, entry)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

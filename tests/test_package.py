@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import StoreError, UsageError
 from harness.transport.package import agent_bytes, cached_agent, write_agent
 
 
@@ -57,6 +57,12 @@ def test_an_unwritable_target_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot write"):
         write_agent(tmp_path / "file" / "agent.pyz")
+
+
+def test_a_cache_that_takes_no_agent_is_an_unusable_store(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="BOARDMARK_CACHE"):
+        cached_agent(tmp_path / "file")
 
 
 def test_before_the_runtime_is_imported_the_child_costs_under_4_mb(tmp_path: Path) -> None:

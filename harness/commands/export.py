@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.commands import options
 from harness.commands.outcome import view
 from harness.errors import UsageError
+from harness.whole_file import write_whole
 from results.export import to_csv, to_json, write_parquet
 from results.store import Store
 
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         return 0
     try:
-        args.output.write_text(text, encoding="utf-8")
+        write_whole(args.output, text.encode())
     except OSError as error:
         raise UsageError(f"cannot write {args.output}: {error.strerror}") from error
     return 0

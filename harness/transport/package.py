@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import zipfile
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import StoreError, UsageError
+from harness.whole_file import write_whole
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAIN = b"import sys\nfrom harness.agent.entry import main\nsys.exit(main())\n"
@@ -34,9 +34,7 @@ def write_agent(target: Path) -> Path:
     """Write `agent.pyz` to `target` atomically and return it."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        beside.write_bytes(agent_bytes())
-        beside.replace(target)
+        write_whole(target, agent_bytes())
     except OSError as error:
         raise UsageError(
             f"cannot write {target}: {error.strerror}", "choose another file"
@@ -45,7 +43,14 @@ def write_agent(target: Path) -> Path:
 
 
 def cached_agent(cache: Path) -> Path:
-    """Return the agent in `cache`, named by its content, writing it if it is not there yet."""
+    """Return the agent in `cache`, named by its content, writing it if it is not there yet.
+
+    Raises StoreError where the cache cannot take it.
+    """
     name = f"agent-{hashlib.sha256(agent_bytes()).hexdigest()[:12]}.pyz"
     target = cache / name
-    return target if target.exists() else write_agent(target)
+    try:
+        return target if target.exists() else write_agent(target)
+    except UsageError as error:
+        advice = "free some space there, or name another directory in BOARDMARK_CACHE"
+        raise StoreError(error.message, advice) from error
