@@ -18,7 +18,7 @@ _SCALES = {
 
 def parse_duration_s(text: str) -> float:
     """Return the seconds that `20s`, `3m`, `500ms` or a bare number of seconds stand for."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|m|h)?\s*", text)
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d+)?(?:e-?\d\d?)?)\s*(ns|us|µs|ms|s|m|h)?\s*", text)
     if not match or float(match.group(1)) == 0:
         raise UsageError(f"not a duration: {text!r}", "write it like 20s, 3m or 500ms")
     return float(match.group(1)) * _DURATIONS_S[match.group(2) or "s"]
@@ -26,7 +26,7 @@ def parse_duration_s(text: str) -> float:
 
 def parse_fraction(text: str) -> float:
     """Return the fraction that `1%` or `0.01` stands for; it must lie between 0 and 1."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%)?\s*", text)
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d+)?(?:e-?\d\d?)?)\s*(%)?\s*", text)
     value = float(match.group(1)) / (100 if match.group(2) else 1) if match else -1.0
     if not 0 < value < 1:
         raise UsageError(f"not a precision: {text!r}", "write it like 1% or 0.01")

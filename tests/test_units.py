@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.units import scale_of, show
+from harness.errors import UsageError
+from harness.units import parse_duration_s, parse_fraction, scale_of, show
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,15 @@ def test_show(value, unit, text):
 def test_scale_of_keeps_the_value_above_one():
     assert scale_of(0.0123, "s") == (1e-3, "ms")
     assert scale_of(-2.0, "w") == (1.0, "W")
+
+
+@pytest.mark.parametrize("value", [2e-05, 0.5, 180.0])
+def test_a_duration_or_a_fraction_is_read_back_as_python_writes_it(value):
+    assert parse_duration_s(str(value)) == value
+    assert parse_fraction(str(value / 1000)) == value / 1000
+
+
+@pytest.mark.parametrize("text", ["0", "0s", "-1s", "1e999s", "9" * 400, "nan", "inf", "", "s"])
+def test_no_time_and_endless_time_are_refused(text):
+    with pytest.raises(UsageError, match="not a duration"):
+        parse_duration_s(text)

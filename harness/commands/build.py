@@ -38,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
         for word in given:
             if word not in known:
                 raise unknown(kind, word, known)
+    models = args.model or ["minilm-l6"]
+    options.check_data(args, models)
     chosen = ModelOptions(
         shapes=dict(parse_shape(text) for text in args.shape),
         calibration=args.calibration,
@@ -50,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
             variants=tuple(args.variants),
             formats=formats,
         )
-        for word in args.model or ["minilm-l6"]
+        for word in models
     ]
     for result in build.build_all(wanted, places.cache(), Progress().built):
         for (variant, format_name), artifact in result.artifacts.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness import places
@@ -61,6 +62,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_data(args: argparse.Namespace, models: Sequence[str]) -> None:
+    """Raise UsageError where shapes, samples or labels are given, but not exactly one model."""
+    if len(models) != 1 and (args.shape or args.calibration or args.labels):
+        raise UsageError(
+            "--shape, --calibration and --labels belong to one model", "give one --model"
+        )
+
+
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a comma-separated list."""
     found = tuple(word.strip() for word in text.split(",") if word.strip())
@@ -81,6 +90,15 @@ def count(text: str) -> int:
     return int(text)
 
 
+def seed(text: str) -> int:
+    """Return a seed that every generator takes: 32 bits."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to 2^32 - 1, not {text!r}"
+        )
+    return int(text)
+
+
 def cores(text: str) -> tuple[int, ...]:
     """Return the core ids of a list like 0-3,6."""
     found: list[int] = []
@@ -88,6 +106,8 @@ def cores(text: str) -> tuple[int, ...]:
         first, dash, last = part.partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
             raise argparse.ArgumentTypeError(f"expected core ids like 0-3,6, not {text!r}")
+        if int(last or first) < int(first):
+            raise argparse.ArgumentTypeError(f"{part!r} holds no core: write {last}-{first}")
         found.extend(range(int(first), int(last or first) + 1))
     return tuple(sorted(set(found)))
 

@@ -7,6 +7,7 @@ next one starts; Ctrl-C keeps what is finished, and `boardmark run --resume` goe
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -42,9 +43,9 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     add("--cores", type=options.cores, metavar="0-3", help="pin the runs to these cores")
     add("--blocks", type=options.count, help="runs per case (default: 5)")
     add("--budget", type=units.parse_duration_s, metavar="20s|3m", help="time for all measuring")
-    add("--precision", type=units.parse_fraction, metavar="1%%",
-        help="wanted half-width of a latency interval (default: 5%%)")  # fmt: skip
-    add("--seed", type=int, default=0, help="of inputs and order (default: 0)")
+    add("--precision", type=units.parse_fraction, metavar="FRACTION",
+        help="wanted half-width of a latency interval, like 1%% or 0.01 (5%%)")  # fmt: skip
+    add("--seed", type=options.seed, default=0, help="of inputs and order (default: 0)")
     add("--interpreter", action="append", default=[], metavar="BACKEND=PYTHON",
         help="run a backend under another python")  # fmt: skip
     add(
@@ -94,7 +95,8 @@ def _drive(
         progress.ends()
         print(
             f"interrupted: {len(journal.runs)} of {total} runs are kept;"
-            f" go on with: boardmark run --resume {plan.session_id} --store {args.store}",
+            f" go on with: boardmark run --resume {plan.session_id}"
+            f" --store {shlex.quote(str(args.store))}",
             file=sys.stderr,
         )
         return 130
@@ -150,10 +152,7 @@ def _board(args: argparse.Namespace) -> Board:
 
 
 def _request(args: argparse.Namespace) -> preparing.Request:
-    if args.model and len(args.model) > 1 and (args.shape or args.calibration or args.labels):
-        raise UsageError(
-            "--shape, --calibration and --labels belong to one model", "give one --model"
-        )
+    options.check_data(args, args.model or ())
     choice = Choice(
         suite=args.suite,
         device=args.device,
