@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -39,17 +41,34 @@ first steps:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # an ASCII terminal has no µ
     try:
-        return _run(words)
+        code = _run(words)
+        sys.stdout.flush()
+        return code
     except BoardmarkError as error:
         print(f"boardmark: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output left; nobody is there to be told
+        _forget_output()  # the reader of our output left; nobody is there to be told
         return 0
+    except OSError as error:
+        _forget_output()
+        where = repr(error.filename) if error.filename else "the output"
+        print(f"boardmark: cannot read or write {where}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("boardmark: interrupted", file=sys.stderr)
         return 130
+
+
+def _forget_output() -> None:
+    """Let what is still buffered go nowhere, so that Python's own exit does not fail over it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _run(words: list[str]) -> int:

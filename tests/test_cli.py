@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,8 @@ def test_every_command_is_a_module_with_a_summary() -> None:
         (["run", "--model", "no-such.onnx"], "no-such.onnx"),
         (["run", "--suite", "quick", "--cores", "77"], "no core 77 here"),
         (["run", "--interpreter", "torch=/no/python"], "no such interpreter"),
+        (["run", "--suite", "quick", "--shape", "x=1x2"], "belong to one model"),
+        (["run", "--suite", "quick", "--labels", "none.npy"], "belong to one model"),
         (["show", "--store", "/nowhere/at/all"], "/nowhere/at/all"),
         (["export", "--store", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
@@ -59,6 +62,54 @@ def test_a_wrong_request_is_one_line_and_exit_2(
     assert said in told
     assert told.count("\n") == 1
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--seed", "-1"], "from 0 to 2^32 - 1"),
+        (["run", "--seed", str(2**32)], "from 0 to 2^32 - 1"),
+        (["run", "--cores", "1-0"], "write 0-1"),
+    ],
+)
+def test_a_number_out_of_range_is_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(words)
+    assert leaving.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_output_that_cannot_be_written_is_one_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "harness.cli", "list", "suites"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr == "boardmark: cannot read or write the output: No space left on device\n"
+
+
+def test_a_reader_that_leaves_is_no_failure() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", "list", "suites"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as program:  # fmt: skip
+        assert program.stdout is not None
+        program.stdout.close()
+        assert program.stderr is not None
+        assert program.stderr.read() == b""
+    assert program.returncode == 0
+
+
+def test_an_ascii_terminal_is_told_too() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "run", "--model", "caf\u00e9"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert "unknown model 'caf\\xe9'" in ended.stderr
 
 
 @pytest.mark.parametrize("error", [UsageError("a"), StoreError("b"), DeviceError("c", "do this")])
