@@ -62,6 +62,11 @@ class Crew:
             finally:
                 self._reap(worker)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether `stop` was called: workers that end from then on were killed by us."""
+        return self._stopped
+
     def stop(self) -> None:
         """Kill every worker with its children, and start no more."""
         with self._lock:

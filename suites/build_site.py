@@ -177,6 +177,8 @@ class Site:
         outcome: tuple[float, str | None],
     ) -> None:
         started, reason = outcome
+        if self._crew.is_stopped:
+            return  # the command is ending: what was killed with it did not fail
         with self._lock:
             self._done += 1
             self._on_event(

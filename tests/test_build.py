@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from harness.errors import StoreError, UsageError
 from harness.types import Artifact
-from suites import build, build_cache, build_process, build_site
-from suites.models import ModelOptions
+from suites import build, build_cache, build_process, build_site, inspection
+from suites.models import Inspector, ModelOptions
+from suites.models.binding import Inspection
 from suites.variants import TOOLCHAINS
 
 SCRIPTED = Path(__file__).parent / "fixtures" / "toolchains"
@@ -106,6 +108,34 @@ def test_a_full_disk_is_one_sentence(cache):
     assert not list(cache.glob(".part-*"))
 
 
+def test_a_disk_that_fills_while_a_file_is_looked_at_is_one_sentence(cache, monkeypatch):
+    def fills_up(path, record):
+        raise OSError(28, "No space left on device")
+
+    seen = Inspection(inputs=(), outputs=())
+    cache.mkdir()
+    monkeypatch.setattr(inspection, "write_json", fills_up)
+    look = inspection.cached_inspector(cache, Inspector(file=lambda path, kind: seen, hub=Path))
+    with pytest.raises(StoreError, match="No space left on device"):
+        look.file(Path(__file__), "onnx")
+    assert not list(cache.glob(".part-*"))
+
+
+def test_a_build_that_is_interrupted_did_not_fail(cache, monkeypatch):
+    told = []
+
+    def interrupted(*futures, **options):
+        while not told:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build_site, "wait", interrupted)
+    want = build.Wanted(build.source("null-model", ModelOptions(), cache), ("fp32",), ("null",))
+    with pytest.raises(KeyboardInterrupt):
+        build.build_all([want], cache, told.append)
+    assert [event.kind for event in told] == ["start"]
+
+
 def test_an_unwritable_cache_is_one_sentence(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a directory")
@@ -179,6 +209,9 @@ def test_unknown_models_and_options_are_refused(cache):
         build.source("null-model", ModelOptions(shapes={"x": (1, 4)}), cache)
     with pytest.raises(UsageError, match="no such model file"):
         build.source("absent.onnx", ModelOptions(), cache)
+    for name in ("new\nline.onnx", "\udcff.onnx"):
+        with pytest.raises(UsageError, match="rename it"):
+            build.source(name, ModelOptions(), cache)
 
 
 def test_the_desk_imports_nothing_heavy():

@@ -6,6 +6,7 @@ build worker.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -169,6 +170,8 @@ def _count(data: dict[str, Any]) -> int:
 
 def _kind(path: Path) -> str:
     """Return onnx, tflite, xml or pt2 by ending and first bytes."""
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in str(path)):
+        raise UsageError(f"the path {str(path)!r} has characters that are no text", "rename it")
     kind = path.suffix.lower().removeprefix(".")
     if not path.is_file():
         raise UsageError(f"no such model file: {str(path)!r}")
