@@ -30,7 +30,7 @@ _NAMES = {"eager": "torch", "export": "torch-export", "script": "torch-script"}
 # Classes of its C++ side that are no RuntimeError, or mean something of their own.
 _KINDS = {"OutOfMemoryError": "memory", "FatalError": None, "JITException": None}
 _FLOATS = {"float64": "f64", "float32": "f32", "float16": "f16", "bfloat16": "bf16"}
-_SHORT = dict(_FLOATS, int8="i8", uint8="i8", qint8="i8", quint8="i8", int4="i4")
+_SHORT = dict(_FLOATS, int8="i8", uint8="i8", qint8="i8", quint8="i8")
 
 
 def probe(options):

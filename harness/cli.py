@@ -28,8 +28,8 @@ COMMANDS = {
 }
 
 _EPILOG = """\
-exit codes: 0 fine, 1 gate failed, 2 wrong request or unusable store, 3 inconclusive,
-            4 a board or runtime failed (results kept)
+exit codes: 0 fine, 2 wrong request or unusable store, 4 a board or runtime failed (results kept),
+            130 interrupted (results kept); 1 a gate failed, 3 inconclusive: set aside
 
 first steps:
   boardmark run                       the quantization suite on this machine

@@ -1,8 +1,8 @@
 """A store is a directory of content-named files; many processes may write to it, one session each.
 
 sessions/<id>/journal.ndjson    a session that is running or was interrupted
-parts/<table>/<id>-....parquet  sealed sessions; the part in `sessions` is written last and makes it
-so quarantine/                     parts that were found corrupt
+parts/<table>/<id>-....parquet  sealed sessions; writing the part in `sessions`, the last, seals
+quarantine/                     parts that were found corrupt
 """
 
 from __future__ import annotations

@@ -98,6 +98,18 @@ def test_list_show_and_report_read_the_session(
     assert "null-model" in target.read_text(encoding="utf-8")
 
 
+def test_a_part_that_cannot_be_read_is_named_by_the_list(
+    measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(measured, store)
+    part = next(store.glob("parts/sessions/*.parquet"))
+    part.write_bytes(part.read_bytes()[:-9])
+    capsys.readouterr()
+    assert cli.main(["list", "--store", str(store)]) == 0
+    assert "quarantine" in capsys.readouterr().err
+
+
 def test_a_second_session_builds_nothing(
     measured: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from variants_material import cosine, inputs, material, reference
 
+from backends import pytorch
 from harness.errors import UsageError
 from suites.variants import VARIANTS, Unsupported, torch_tools
 
@@ -62,6 +63,25 @@ def test_quantized_variants_call_torchs_integer_kernels(variant: str, tmp_path: 
     assert "aten.linear.default" not in model
     assert blob["detail"]["quantized_nodes"] == 5
     assert blob["detail"]["variant"] == variant
+
+
+@pytest.mark.parametrize(
+    ("variant", "precision"), [("fp32", "f32"), ("int8-dynamic", "i8"), ("int4", "bf16")]
+)
+def test_the_evidence_names_what_the_products_work_in(
+    variant: str, precision: str, tmp_path: Path
+) -> None:
+    """The int4 kernel unpacks its weights and multiplies in bfloat16: int4 is how they are kept."""
+    import torch
+
+    built = torch_tools.build(variant, material("attention"), tmp_path)
+    threads, gradients = torch.get_num_threads(), torch.is_grad_enabled()
+    try:
+        session = pytorch.open(str(built.path), {"mode": "eager"})
+        assert session.evidence()["precision"] == precision
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_grad_enabled(gradients)
 
 
 def test_static_convolutions_take_their_relu_along(tmp_path: Path) -> None:

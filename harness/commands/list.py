@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 
 from harness.commands import options
@@ -38,6 +39,8 @@ def _sessions(args: argparse.Namespace) -> list[dict[str, object]]:
     from results.store import Store
 
     listing = list_sessions(Store.open(args.store))
+    for problem in listing.problems:
+        print(problem, file=sys.stderr)
     return [
         {
             "session": entry.session_id,

@@ -19,8 +19,8 @@ def of(sampling: Sampling, choice: Choice, runs: int) -> Json:
     """Return what the session remembers of its sampling; `run` is the agent's part.
 
     `precision` is the wanted relative half-width of a case's latency interval; it decides the
-    verdict "imprecise", and one run may stop early at half of it, at 1 % at the most. A budget is divided among the
-    runs.
+    verdict "imprecise", and one run may stop early at half of it, at 1 % at the most. A
+    budget is divided among the runs.
     """
     sample_s = sampling.sample_s
     if choice.budget_s is not None:

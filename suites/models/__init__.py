@@ -4,10 +4,9 @@ A zoo module offers `source(given) -> Source`. A source knows its identity witho
 everything heavy is imported inside three methods that run only in the build worker, never in the
 process that plans, measures or draws:
 
-    prepare(workdir)                 once: train or read the weights, export base files, pick
-    calibration data material(workdir) -> Material    any number of times: what toolchains may start
-    from, out of what was prepared evaluation(workdir) -> Evaluation    once: inputs to score on,
-    and the FP32 reference's outputs
+    prepare(workdir)     once: train or read the weights, export base files, pick calibration data
+    material(workdir)    any number of times: what toolchains start from, out of what is prepared
+    evaluation(workdir)  once: inputs to score on, and the FP32 reference's outputs
 
 and `score(outputs, evaluation) -> Quality` for the desk: numpy only, it runs beside the session.
 """

@@ -2,10 +2,10 @@
 
 A toolchain module offers
 
-    FORMAT: str                         the artifact format it makes ("onnx", "xml", "tflite",
-    "torch") PACKAGES: tuple[str, ...]           the distributions whose versions belong to the
-    cache key REVISION: int                       raised when this file's recipe changes, so that
-    caches rebuild build(variant, material, out) -> Built
+    FORMAT     the artifact format it makes: "onnx", "xml", "tflite", "torch", ...
+    PACKAGES   the distributions whose versions belong to the cache key
+    REVISION   raised when this file's recipe changes, so that caches rebuild
+    build(variant, material, out) -> Built
 
 `build` writes the artifact into the empty directory `out` and returns where it is, or raises
 Unsupported with the reason a person reads in the skipped row. It never answers with another

@@ -36,7 +36,7 @@ from suites.variants.torch_program import export, exported, half_program, tensor
 
 FORMAT = "torch"
 PACKAGES = ("torch",)
-REVISION = 1
+REVISION = 2
 
 
 def build(variant: str, material: Material, out: Path) -> Built:
@@ -129,7 +129,7 @@ def _int4(material: Material) -> tuple[Json, tuple[str, ...]]:
             "and outputs in multiples of 16, and this model has none"
         )
     tables = int8_embeddings(rewrite)
-    blob = rewrite.blob({"variant": "int4", "precision": "int4"})
+    blob = rewrite.blob({"variant": "int4", "precision": "bfloat16"})
     return blob, (
         f"{layers} of {layers + left} linear layers: weights int4 in groups of {GROUP}, "
         "products in bfloat16",
