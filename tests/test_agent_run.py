@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boards
 import numpy as np
 import pytest
 
@@ -171,6 +172,33 @@ def test_the_evaluation_pass_writes_outputs_in_the_models_order(
     assert last["result"]["evaluated"] == 5
     with np.load(wanted["outputs"]) as stored:
         np.testing.assert_array_equal(stored["out:0"], values)
+
+
+def test_energy_is_measured_in_a_phase_of_its_own_from_the_boards_meter(
+    local: LocalTransport, null_request: Make
+) -> None:
+    request = {"energy_s": 1.5, "root": boards.root("nano"), "batch": 4}
+    result = finish(local, null_request(request, latency_us=10_000))["result"]
+    power = result["power"]
+    assert (power["name"], power["method"], power["scope"]) == ("ina3221", "sampled", "module")
+    assert power["n"] >= 10
+    file = "sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0/in_power0_input"
+    watts = int(Path(boards.root("nano"), file).read_text()) * 1e-3
+    assert power["power_w"] == pytest.approx(watts)
+    per_call_s = power["workload_wall_s"] / (power["inferences"] / 4)
+    assert per_call_s == pytest.approx(0.0101, rel=0.05)
+    assert power["energy_per_inference_j"] == pytest.approx(watts * per_call_s / 4)
+    assert len(result["samples_ns"]) == 50, "the timed part knows nothing of it"
+
+
+def test_without_a_meter_the_reason_stands_where_the_energy_would(
+    local: LocalTransport, null_request: Make
+) -> None:
+    request = {"energy_s": 1.5, "root": boards.root("vm-x86")}
+    last = finish(local, null_request(request))
+    assert last["duration_s"] < 1.5, "no phase for a meter that is not there"
+    assert set(last["result"]["power"]) == {"reason"}
+    assert "rapl" in last["result"]["power"]["reason"]
 
 
 def test_chatter_on_stdout_cannot_break_the_protocol(tmp_path: Path, null_request: Make) -> None:

@@ -14,7 +14,7 @@ import time
 
 from harness.agent import memory
 
-_POLL_S = 0.25
+POLL_S = 0.25
 _TAIL_BYTES = 4096
 _MESSAGE_LIMIT = 16 * 1024 * 1024
 _FATAL_HINTS = {
@@ -56,13 +56,12 @@ class Child:
         except BrokenPipeError:
             pass  # it died before reading; the ending says how
 
-    def watch(self, tick, tick_s=_POLL_S):
+    def watch(self, tick, tick_s):
         """Yield messages until the channel closes; call `tick()` every `tick_s()` seconds or so."""
         chatter = self._process.stdout.fileno()
         sources = [self._messages, chatter]
         while self._messages in sources:
-            wait = tick_s() if callable(tick_s) else tick_s
-            ready, _, _ = select.select(sources, [], [], wait)
+            ready, _, _ = select.select(sources, [], [], tick_s())
             if chatter in ready:
                 data = os.read(chatter, 65536)
                 self._tail = (self._tail + data)[-_TAIL_BYTES:]

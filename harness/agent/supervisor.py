@@ -21,7 +21,6 @@ from harness.agent import launch, probes
 # Artifacts whose content was checked against the request, by (path, size, modification time).
 _CHECKED = {}  # type: dict
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-_SAMPLE_S = 0.1
 
 
 def main():
@@ -167,7 +166,8 @@ class _Meter:
             self.power = {"reason": "; ".join(reasons) or "no power sensor found"}
 
     def tick_s(self):
-        return _SAMPLE_S if self._running else 0.25
+        """Return how long the supervisor may sleep: a counter needs no reads between its two."""
+        return (self._running and self._probe.period_s) or launch.POLL_S
 
     def tick(self):
         if self._running:
