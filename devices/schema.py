@@ -136,8 +136,3 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     wheels: tuple[Wheel, ...] = ()
     documented: tuple[Documented, ...] = ()
     notes: tuple[Note, ...] = ()
-
-    @property
-    def core_count(self) -> int | None:
-        """Return how many cores the board has, None where the profile does not say."""
-        return sum(len(cluster.ids) for cluster in self.clusters) or None

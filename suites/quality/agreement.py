@@ -1,4 +1,4 @@
-"""Distance from the FP32 reference: cosine, quantization noise, top-1 agreement, maximum error."""
+"""Distance from the FP32 reference: cosine, quantization noise, relative error."""
 
 from __future__ import annotations
 
@@ -44,17 +44,6 @@ def sqnr_db(outputs: Any, reference: Any) -> float | None:
     if noise == 0.0:
         return math.inf
     return 10.0 * math.log10(signal / noise) if math.isfinite(noise) else None
-
-
-def top1_agreement(outputs: Any, reference: Any) -> np.ndarray[Any, Any]:
-    """Return bool [n]: whether the largest value of each sample sits where the reference's does."""
-    agrees = rows(outputs).argmax(axis=1) == rows(reference).argmax(axis=1)
-    return np.asarray(agrees & finite_rows(outputs))
-
-
-def max_abs_err(outputs: Any, reference: Any) -> float:
-    """Return the largest absolute difference over all samples; NaN where an output is NaN."""
-    return float(np.abs(rows(outputs) - rows(reference)).max())
 
 
 def relative_agreement(outputs: Any, reference: Any) -> float | None:
