@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -176,3 +177,29 @@ def test_a_lost_agent_costs_one_run(agent_cache: Path, tmp_path: Path) -> None:
 def test_an_agent_that_cannot_start_says_which_interpreter(agent_cache: Path) -> None:
     with pytest.raises(DeviceError, match="/no/python"):
         LocalTransport(agent_cache, "/no/python")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("exit 3", "ended unexpectedly"),
+        ("kill -SEGV $$", "fake"),
+        ("echo garbage", "does not answer like an agent: 'garbage'"),
+        ("echo 12", "does not answer like an agent: '12'"),
+    ],
+)
+def test_an_interpreter_that_is_none_costs_its_runtime_only(
+    agent_cache: Path, tmp_path: Path, script: str, said: str
+) -> None:
+    fake = tmp_path / "fake"
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    named = {"tflite-runtime": str(fake), "torch": "/no/python"}
+    with Board(
+        lambda python: LocalTransport(agent_cache, python),
+        lambda backend: named.get(backend, sys.executable),
+    ) as board:
+        found = board.runtimes(["tflite-runtime", "torch", "null"])
+    assert found["null"].version is not None
+    assert said in str(found["tflite-runtime"].reason)
+    assert "/no/python" in str(found["torch"].reason)

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import backends
 from harness import places
-from harness.errors import UsageError
+from harness.errors import UsageError, unknown
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -116,8 +117,10 @@ def interpreters(given: list[str]) -> dict[str, str]:
     """Return {backend: interpreter} of words like tflite-runtime=/path/to/python."""
     found = {}
     for word in given:
-        backend, equals, path = word.partition("=")
-        if not equals or not Path(path).exists():
+        backend, _, path = word.partition("=")
+        if backend not in backends.TABLE:
+            raise unknown("backend", backend, backends.TABLE)
+        if not Path(path).is_file():
             raise UsageError(
                 f"--interpreter {word}: no such interpreter", "write BACKEND=/path/to/python"
             )

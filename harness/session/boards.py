@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol
 
 import backends
+from harness.errors import DeviceError
 from harness.plan.cases import Runtime
 from harness.types import Json
 
@@ -81,7 +82,11 @@ class Board:
 
     def _probe(self, name: str) -> Runtime:
         interpreter = self._interpreters(name)
-        answer = self.under(interpreter).probe(name)
+        try:
+            answer = self.under(interpreter).probe(name)
+        except DeviceError as error:
+            self.restart(interpreter)
+            return Runtime(backend=name, interpreter=interpreter, reason=str(error))
         if answer["status"] == "ok":
             version = str(answer["result"]["version"])
             return Runtime(backend=name, interpreter=interpreter, version=version)

@@ -29,6 +29,7 @@ class LocalTransport:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the agent
         self._ids = itertools.count(1)
         self._pending = b""
+        self._name = f"the agent under {interpreter}"
         try:
             self._process = subprocess.Popen(
                 [interpreter, str(cached_agent(cache))],
@@ -85,23 +86,34 @@ class LocalTransport:
         try:
             self._requests.write(line)
         except OSError as error:
-            raise DeviceError(f"the agent is gone{self._last_words()}") from error
+            raise DeviceError(f"{self._name} is gone{self._last_words()}") from error
         while True:
-            event: Json = json.loads(self._read_line(timeout_s + _GRACE_S))
+            event = self._decode(self._read_line(timeout_s + _GRACE_S))
             if event.get("id") != identifier:
                 continue  # the tail of a request that was abandoned
             yield event
             if event["event"] == "finished":
                 return
 
+    def _decode(self, line: bytes) -> Json:
+        """Return the event in `line`; what else an interpreter may print is no agent's answer."""
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict) or "event" not in event:
+            told = line[:80].decode(errors="replace").strip()
+            raise DeviceError(f"{self._name} does not answer like an agent: {told!r}")
+        return event
+
     def _read_line(self, timeout_s: float) -> bytes:
         while b"\n" not in self._pending:
             ready, _, _ = select.select([self._answers], [], [], timeout_s)
             data = self._answers.read(1 << 20) if ready else None
             if not ready:
-                raise DeviceError(f"the agent did not answer within {timeout_s:.0f} s")
+                raise DeviceError(f"{self._name} did not answer within {timeout_s:.0f} s")
             if not data:
-                raise DeviceError(f"the agent ended unexpectedly{self._last_words()}")
+                raise DeviceError(f"{self._name} ended unexpectedly{self._last_words()}")
             self._pending += data
         line, _, self._pending = self._pending.partition(b"\n")
         return line
