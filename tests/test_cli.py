@@ -48,6 +48,8 @@ def test_every_command_is_a_module_with_a_summary() -> None:
         (["run", "--model", "no-such.onnx"], "no-such.onnx"),
         (["run", "--suite", "quick", "--cores", "77"], "no core 77 here"),
         (["run", "--interpreter", "torch=/no/python"], "no such interpreter"),
+        (["run", "--interpreter", "torhc=/bin/sh"], "did you mean torch"),
+        (["run", "--interpreter", "torch="], "no such interpreter"),
         (["run", "--suite", "quick", "--shape", "x=1x2"], "belong to one model"),
         (["run", "--suite", "quick", "--labels", "none.npy"], "belong to one model"),
         (["show", "--store", "/nowhere/at/all"], "/nowhere/at/all"),
