@@ -48,7 +48,10 @@ def _case_row(
     latency = figures.latency(good)
     tails, missing = figures.tails(good)
     status, verdict, reason = _judge(runs, len(good), latency, precision)
-    notes = (*latency.warnings, *missing, *figures.memory_notes(good)) if good else ()
+    evidence = figures.last(good or runs, "evidence")
+    notes = figures.precision_notes(case.options.get("precision"), evidence)
+    if good:
+        notes += (*latency.warnings, *missing, *figures.memory_notes(good))
     columns = tails | figures.throughput(good, case.batch) | figures.start(good)
     columns |= figures.memory(good) | figures.power(good) | figures.quality(good)
     return CaseRow(
@@ -74,7 +77,7 @@ def _case_row(
         latency_p50_lo_s=latency.lo,
         latency_p50_hi_s=latency.hi,
         size_bytes=case.artifact.size_bytes,
-        evidence=figures.last(good or runs, "evidence"),
+        evidence=evidence,
         **columns,
     )
 

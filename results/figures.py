@@ -90,6 +90,17 @@ def memory_notes(runs: Iterable[Run]) -> tuple[str, ...]:
     return ()
 
 
+def precision_notes(asked: object, evidence: Json) -> tuple[str, ...]:
+    """Return that a runtime computes in another float type than asked for; it is free to do so.
+
+    Integer arithmetic needs no word: it is what a quantized level is for.
+    """
+    ran = measured.text(evidence, "precision")
+    if asked is None or ran is None or ran == asked or not ran.startswith(("f", "bf")):
+        return ()
+    return (f"asked to compute in {asked}, the runtime computes in {ran}",)
+
+
 def power(runs: Sequence[Run]) -> Json:
     """Return mean joules per inference and watts, and how they were had or why not."""
     energies = measured.present([measured.energy_j(run) for run in runs])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import handmade
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -201,3 +202,19 @@ def test_numbers_are_numbers_or_unknown(value, number, whole):
     assert measured.number({"a": {"b": value}}, "a", "b") == number
     assert measured.whole({"a": {"b": value}}, "a", "b") == whole
     assert measured.number({"a": value}, "a", "b") is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "ran", "noted"),
+    [("f16", "bf16", True), ("f32", "bf16", True), ("f16", "f16", False), ("f32", "i8", False)],
+)
+def test_another_precision_than_asked_for_is_said(asked, ran, noted):
+    """Integer arithmetic is what a quantized level is for; another float type is a surprise."""
+    case = handmade.case("fp16", options={"precision": asked})
+    runs = [
+        msgspec.structs.replace(run, result={**run.result, "evidence": {"precision": ran}})
+        for run in [handmade.run(block, case, block) for block in range(5)]
+    ]
+    (row,) = summarise(handmade.plan(cases=(case,), skipped=()), runs)
+    said = f"asked to compute in {asked}, the runtime computes in {ran}"
+    assert (said in row.notes) == noted

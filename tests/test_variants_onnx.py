@@ -82,6 +82,37 @@ def test_external_data_comes_along(files: dict[str, Path], tmp_path: Path) -> No
     assert cosine(run(built, given), reference("cnn", given)) > NEAR["fp32"]
 
 
+def test_weights_outside_the_file_are_prepared_as_those_inside(tmp_path: Path) -> None:
+    """ONNX Runtime's preprocessing looks for a table beside its own temporary copy."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    values = np.random.default_rng(0).normal(size=(50, 16)).astype(np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["rows"]),
+        helper.make_node("MatMul", ["rows", "weight"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "lookup",
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "length"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", "length", 4])],
+        [
+            numpy_helper.from_array(values, "table"),
+            numpy_helper.from_array(values[:16, :4].copy(), "weight"),
+        ],
+    )
+    outside = tmp_path / "outside.onnx"
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9),
+        str(outside), save_as_external_data=True, location="w.bin", size_threshold=0,
+    )  # fmt: skip
+    made = tmp_path / "made"
+    made.mkdir()
+    built = onnx_tools.build("int8-dynamic", material("cnn", onnx=outside), made)
+    assert "preprocessing" not in " ".join(built.notes)
+
+
 def test_quantized_models_are_not_quantized_again(files: dict[str, Path], tmp_path: Path) -> None:
     first = onnx_tools.build("int8-dynamic", material("cnn", onnx=files["cnn"]), tmp_path)
     again = tmp_path / "again"

@@ -13,7 +13,7 @@ from suites.variants.quiet import first_line, quietly
 
 FORMAT = "xml"
 PACKAGES = ("openvino", "nncf")
-REVISION = 1
+REVISION = 2
 
 GROUP = 32
 # what a constant passes on its way into a product without ceasing to be one
@@ -51,7 +51,7 @@ def _fp32(model: Any, _: Material) -> tuple[Any, tuple[str, ...]]:
 
 
 def _fp16(model: Any, _: Material) -> tuple[Any, tuple[str, ...]]:
-    return model, ("weights stored float16; a CPU without FP16 arithmetic computes in float32",)
+    return model, ("weights stored float16",)
 
 
 def _int8_dynamic(model: Any, _: Material) -> tuple[Any, tuple[str, ...]]:

@@ -20,7 +20,7 @@ from suites.variants.quiet import first_line, quietly
 
 FORMAT = "onnx"
 PACKAGES = ("onnx", "onnxruntime")
-REVISION = 1
+REVISION = 2
 
 BLOCK = 32
 QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "MatMulInteger", "ConvInteger", "MatMulNBits"}
@@ -63,12 +63,17 @@ def _checked(path: Path) -> Any:
 def _copy(model: Any, source: Path, path: Path) -> tuple[str, ...]:
     import onnx
 
-    if any(tensor.data_location for tensor in model.graph.initializer):
+    if _has_outside(model):
         _save(onnx.load(str(source)), path)
     else:
         shutil.copyfile(source, path)
     held = sorted(QUANTIZED & {node.op_type for node in model.graph.node})
     return (f"the file as given; it contains {', '.join(held)}",) if held else ()
+
+
+def _has_outside(model: Any) -> bool:
+    """Tell whether weights lie beside the file."""
+    return any(tensor.data_location for tensor in model.graph.initializer)
 
 
 def _save(model: Any, path: Path) -> None:
@@ -85,9 +90,14 @@ def _save(model: Any, path: Path) -> None:
 
 def _prepared(source: Path, directory: str) -> tuple[Path, tuple[str, ...]]:
     """Return the model with shapes inferred and constants folded, where that succeeds."""
+    import onnx
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     ready = Path(directory) / "prepared.onnx"
+    if _has_outside(onnx.load(str(source), load_external_data=False)):
+        whole = Path(directory) / "whole.onnx"  # its tools look for the weights beside their copy
+        _save(onnx.load(str(source)), whole)
+        source = whole
     try:
         # symbolic inference fails on what torch exports, and the optimizer's shapes do as well
         quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
