@@ -5,7 +5,8 @@ html       render(view, out): the page
 text       table(view): answer and figures for a terminal
 answer     which level is best under which criterion, or that the data cannot tell
 relations  our figure in a documented figure's terms, with its interval
-tables     the headline tables; cases: one row per case; scores: quality; evidence: what really ran
+tables     the headline tables; cases: one row per case; memory: its phases; scores: quality
+evidence   what really ran
 findings   the documented claims, checked; identity: the machine and the session
 grid       what a table is before it is drawn; figures: numbers and text for people
 charts     latencies; tradeoff: what quality costs; axes, svg: how both are drawn

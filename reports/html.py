@@ -22,6 +22,7 @@ from reports.evidence import evidence
 from reports.figures import plain
 from reports.findings import findings
 from reports.grid import Grid
+from reports.memory import phases
 from reports.scores import scores
 from reports.session import SessionView
 from reports.tables import tables
@@ -39,6 +40,7 @@ class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     levels: tuple[Grid, ...]
     cases: Grid
+    phases: tuple[Grid, ...]
     evidence: Grid
     scores: tuple[Grid, ...]
     findings: tuple[Grid, ...]
@@ -104,6 +106,7 @@ def _model(view: SessionView, name: str) -> ModelPart:
         about=", ".join(word for word in words if word),
         levels=tables(view, name, "single-stream"),
         cases=cases(view, name),
+        phases=phases(view, name),
         evidence=evidence(view, name),
         scores=scores(view, name),
         findings=findings(view, name),

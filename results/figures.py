@@ -66,14 +66,20 @@ def start(runs: Sequence[Run]) -> Json:
 
 
 def memory(runs: Sequence[Run]) -> Json:
-    """Return the median high-water marks of the measured process, whole and by phase, in bytes."""
+    """Return medians in bytes: the process's high-water mark and its pages, whole and by phase."""
     places = {
         "peak_rss_bytes": ("peak_rss_bytes",),
         "peak_anon_bytes": ("peak_anon_bytes",),
         "peak_file_bytes": ("peak_file_bytes",),
         "baseline_rss_bytes": ("memory", "baseline", "hwm_bytes"),
+        "baseline_anon_bytes": ("memory", "baseline", "anon_bytes"),
+        "baseline_file_bytes": ("memory", "baseline", "file_bytes"),
         "load_peak_rss_bytes": ("memory", "loaded", "hwm_bytes"),
+        "load_anon_bytes": ("memory", "loaded", "anon_bytes"),
+        "load_file_bytes": ("memory", "loaded", "file_bytes"),
         "steady_peak_rss_bytes": ("memory", "steady", "hwm_bytes"),
+        "steady_anon_bytes": ("memory", "steady", "anon_bytes"),
+        "steady_file_bytes": ("memory", "steady", "file_bytes"),
     }
     columns: Json = {}
     for name, path in places.items():

@@ -35,8 +35,10 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     Memory
         Medians over runs of the process's high-water mark: `peak_rss_bytes`, and by phase
         `baseline_rss_bytes` (before the runtime is imported), `load_peak_rss_bytes`,
-        `steady_peak_rss_bytes`. `peak_anon_bytes` and `peak_file_bytes` are the most anonymous and
-        file-backed pages seen at the end of a phase. `size_bytes` is the artifact on disk.
+        `steady_peak_rss_bytes`. Beside each stand the anonymous and file-backed pages resident when
+        that phase ended, `baseline_anon_bytes`, `baseline_file_bytes` and so on; `peak_anon_bytes`
+        and `peak_file_bytes` are the most of them over all phases. `size_bytes` is the artifact on
+        disk.
     Energy
         `energy_j` joules per inference and `power_w` watts while it runs, means over runs;
         `power_method` (counter, sampled, estimate), `power_scope` (package, module, board, rail),
@@ -86,8 +88,14 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     peak_anon_bytes: int | None = None
     peak_file_bytes: int | None = None
     baseline_rss_bytes: int | None = None
+    baseline_anon_bytes: int | None = None
+    baseline_file_bytes: int | None = None
     load_peak_rss_bytes: int | None = None
+    load_anon_bytes: int | None = None
+    load_file_bytes: int | None = None
     steady_peak_rss_bytes: int | None = None
+    steady_anon_bytes: int | None = None
+    steady_file_bytes: int | None = None
     size_bytes: int | None = None
     energy_j: float | None = None
     power_w: float | None = None

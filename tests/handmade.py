@@ -91,9 +91,13 @@ def result(factor: float = 1.0) -> dict[str, Any]:
         "timed_wall_s": 0.04 * factor,
         "stop_reason": "precise",
         "memory": {
-            "baseline": {"hwm_bytes": 10_000_000},
+            "baseline": {"hwm_bytes": 10_000_000, "anon_bytes": 4_000_000, "file_bytes": 6_000_000},
             "imported": {"hwm_bytes": 20_000_000},
-            "loaded": {"hwm_bytes": round(40_000_000 * factor)},
+            "loaded": {
+                "hwm_bytes": round(40_000_000 * factor),
+                "anon_bytes": round(30_000_000 * factor),
+                "file_bytes": 9_000_000,
+            },
             "steady": {"hwm_bytes": round(30_000_000 * factor)},
             "reset": True,
         },

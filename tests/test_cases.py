@@ -76,6 +76,9 @@ def test_start_memory_power_quality_and_evidence_reach_the_row():
         20_000_000,
         15_000_000,
     )
+    assert (row.baseline_anon_bytes, row.baseline_file_bytes) == (4_000_000, 6_000_000)
+    assert (row.load_anon_bytes, row.load_file_bytes) == (15_000_000, 9_000_000)
+    assert (row.steady_anon_bytes, row.steady_file_bytes) == (None, None)
     assert row.energy_j == pytest.approx(0.01)
     assert (row.power_w, row.power_method, row.power_scope) == (4.0, "counter", "package")
     assert row.power_reason is None

@@ -12,6 +12,7 @@ from reports import identity
 from reports.cases import cases, doubtful
 from reports.findings import check, findings
 from reports.grid import Cell, Grid, Row
+from reports.memory import phases
 from reports.relations import Relations
 from reports.session import SessionView
 from reports.tables import tables
@@ -249,3 +250,14 @@ def test_the_text_is_aligned_and_holds_every_case(view):
     assert sum("int8-static" in line for line in body) == 3
     assert "torchao has no calibrated static int8" in text
     assert "\u00a0" not in "\n".join(body)
+
+
+def test_memory_stands_by_phase_with_its_pages(view):
+    (grid,) = phases(view, "minilm-l6")
+    single, offline = grid.groups
+    row = next(row for row in single.rows if row.head == "fp32 · openvino")
+    baseline, load, steady = row.cells
+    assert (baseline.text, baseline.detail) == ("11.2", "7.84 anonymous, 3.36 file")
+    assert float(load.text) < float(steady.text)
+    assert {row.head for row in offline.rows} <= {row.head for row in single.rows}
+    assert all(row.head != "int4 · torch" for row in single.rows), "it never ran"
