@@ -10,6 +10,7 @@ from harness.units import scale_of
 
 DASH = "—"
 LONGEST_TEXT = 300
+_ROUNDING = 1e-12  # what sums of floats leave of a zero
 _SPACE = "\u00a0"  # keeps a figure and its unit on one line
 _THIN = "\u202f"  # sets thousands apart, and never ends a line either
 
@@ -63,7 +64,7 @@ def common_scale(values: Iterable[float | None], unit: str) -> tuple[float, str]
 def _digits(value: float) -> str:
     """Return three significant digits, at most two decimals from 0.1 up, with a true minus sign."""
     size = abs(value)
-    if size == 0:
+    if size < _ROUNDING:
         return "0"
     if size < 0.095:
         text = f"{value:.2g}"
