@@ -252,7 +252,7 @@ def test_a_file_size_limit_stops_cleanly_and_the_session_goes_on_later(directory
         "import resource, sys; from pathlib import Path; import handmade\n"
         "from results.journal import Journal\n"
         "journal = Journal.create(Path(sys.argv[1]), handmade.plan())\n"
-        "size = journal.path.stat().st_size + 2500\n"
+        "size = journal.path.stat().st_size + 4000\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
         "try:\n"
         "    for run in handmade.runs(): journal.append(run); print(run.run_id, flush=True)\n"
