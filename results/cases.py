@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from harness.stats.summary import LEAST_RUNS, Summary
 from harness.types import Case, Origin, Run, SessionPlan, Skip, Status
 from results import figures, measured
@@ -18,7 +20,7 @@ _NOT_YET = "not measured yet: continue with boardmark run --resume"
 
 def summarise(plan: SessionPlan, runs: Iterable[Run]) -> list[CaseRow]:
     """Return a row for every case of `plan` in its order, then one for every skipped case."""
-    found = runs_per_case(runs)
+    found = _share_quality(plan.cases, runs_per_case(runs))
     precision = measured.number(plan.sampling, "precision") or DEFAULT_PRECISION
     origins: dict[str, Origin] = {model.name: model.origin for model in plan.models}
     rows = [
@@ -38,6 +40,33 @@ def runs_per_case(runs: Iterable[Run]) -> dict[str, list[Run]]:
     for run in sorted(runs, key=lambda run: run.seq):
         found[run.case_key].append(run)
     return dict(found)
+
+
+def _share_quality(cases: Iterable[Case], found: dict[str, list[Run]]) -> dict[str, list[Run]]:
+    """Give runs that were made before their artifact was scored the quality it got later.
+
+    One case per artifact and runtime is scored; a session of one block may run the others first.
+    """
+    scored = {
+        _identity(case): run.quality
+        for case in cases
+        for run in found.get(case.key, ())
+        if run.quality is not None
+    }
+    shared = {case.key: scored[_identity(case)] for case in cases if _identity(case) in scored}
+    return {
+        key: [
+            msgspec.structs.replace(run, quality=run.quality or shared.get(key))
+            if run.status == "ok"
+            else run
+            for run in runs
+        ]
+        for key, runs in found.items()
+    }
+
+
+def _identity(case: Case) -> tuple[str, str, str]:
+    return case.artifact.sha256, case.backend, case.runtime_version
 
 
 def _case_row(

@@ -157,6 +157,18 @@ def test_memory_that_could_not_be_reset_is_noted():
     assert any("could not be reset" in note for note in row.notes)
 
 
+def test_a_batch_that_ran_before_its_artifact_was_scored_has_that_quality():
+    score = Quality(metric="top1", value=0.9, reference=0.9, loss=0.0)
+    single, batched = handmade.case("fp32"), handmade.case("fp32", batch=8)
+    runs = [handmade.run(0, batched, 0), handmade.run(1, single, 0, quality=score)]
+    rows = summarise(handmade.plan(cases=(single, batched)), runs)
+    assert [row.quality for row in rows[:2]] == [0.9, 0.9]
+    other = handmade.case("int4", batch=8)
+    runs[0] = handmade.run(0, other, 0)
+    rows = summarise(handmade.plan(cases=(single, other)), runs)
+    assert [row.quality for row in rows[:2]] == [0.9, None]
+
+
 def test_quality_without_a_value_keeps_its_reason():
     score = Quality(metric="accuracy", value=None, reference=None, loss=None, reason="no labels")
     row = _rows([handmade.run(1, handmade.FP32, 0, quality=score)])["fp32"]
