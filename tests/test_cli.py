@@ -52,6 +52,7 @@ def test_every_command_is_a_module_with_a_summary() -> None:
         (["run", "--interpreter", "torch="], "no such interpreter"),
         (["run", "--suite", "quick", "--shape", "x=1x2"], "belong to one model"),
         (["run", "--suite", "quick", "--labels", "none.npy"], "belong to one model"),
+        (["run", "--resume", "--threads", "2"], "not with --threads"),
         (["show", "--store", "/nowhere/at/all"], "/nowhere/at/all"),
         (["export", "--store", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
@@ -72,6 +73,8 @@ def test_a_wrong_request_is_one_line_and_exit_2(
         (["run", "--seed", "-1"], "from 0 to 2^32 - 1"),
         (["run", "--seed", str(2**32)], "from 0 to 2^32 - 1"),
         (["run", "--cores", "1-0"], "write 0-1"),
+        (["run", "--threads", "0"], "from 1 to 2147483647"),
+        (["run", "--batch", "1,99999999999"], "from 1 to 2147483647"),
     ],
 )
 def test_a_number_out_of_range_is_refused(

@@ -117,7 +117,7 @@ def test_a_model_of_fixed_batch_is_measured_alone_and_skipped_in_batches() -> No
     assert isinstance(cases.make(point(1), Choice(suite="s"), known), Case)
     made = cases.make(point(8), Choice(suite="s"), known)
     assert isinstance(made, Skip)
-    assert "one sample per call" in made.reason
+    assert "the batch is fixed" in made.reason
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,11 @@ def counts(text: str) -> tuple[int, ...]:
 
 
 def count(text: str) -> int:
-    """Return a positive whole number."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text!r}")
+    """Return a positive whole number that fits the runtimes' 32-bit integers."""
+    if not text.isdecimal() or not 1 <= int(text) < 2**31:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 1 to {2**31 - 1}, not {text!r}"
+        )
     return int(text)
 
 

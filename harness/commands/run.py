@@ -107,6 +107,7 @@ def _drive(
 
 
 def _resume(args: argparse.Namespace) -> int:
+    _check_alone(args)
     store = Store.open(args.store)
     live = store.live()
     if not live:
@@ -127,6 +128,22 @@ def _resume(args: argparse.Namespace) -> int:
             )
             Progress().say(f"resuming {session_id}: {len(journal.runs)} runs are there")
             return _drive(args, board, store, journal, ready)
+
+
+def _check_alone(args: argparse.Namespace) -> None:
+    """Refuse options that would change what a session measures: it goes on as it began."""
+    usual = vars(_parse(("run",)))
+    free = ("resume", "store", "json", "no_report", "open")
+    given = [
+        name.replace("_", "-")
+        for name, value in vars(args).items()
+        if name not in free and value != usual[name]
+    ]
+    if given:
+        raise UsageError(
+            f"--resume goes on with the session's own options, not with --{given[0]}",
+            "leave it out, or start a new session without --resume",
+        )
 
 
 def _check_same(planned: tuple[Case, ...], now: tuple[Case, ...]) -> None:

@@ -17,7 +17,7 @@ from harness.types import Artifact, Case, Json, Model, Skip, TensorSpec
 PRECISIONS = {"fp16": "f16"}
 _DEFAULT_PRECISION = "f32"
 # Counted as `batch` inferences, a call that takes one sample would be that many times too fast.
-_FIXED_BATCH = "the model takes one sample per call: none of its inputs has an open batch dimension"
+_FIXED_BATCH = "the batch is fixed by the model or by --shape: no input takes more samples per call"
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True):

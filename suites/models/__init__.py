@@ -162,8 +162,8 @@ def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     if not match:
         raise UsageError(f"not a shape: {text!r}", "write it like input_ids=1x128")
     dims = tuple(int(part) for part in re.split("[x,]", match["dims"]))
-    if min(dims) < 1:
-        raise UsageError(f"not a shape: {text!r}", "every dimension must be at least 1")
+    if min(dims) < 1 or max(dims) >= 2**31:
+        raise UsageError(f"not a shape: {text!r}", f"dimensions go from 1 to {2**31 - 1}")
     return match["name"], dims
 
 
