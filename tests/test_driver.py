@@ -174,6 +174,19 @@ def test_a_lost_agent_costs_one_run(agent_cache: Path, tmp_path: Path) -> None:
     assert "agent" in str(lost.reason)
 
 
+def test_outputs_that_are_text_are_a_reason_and_no_end(tmp_path: Path) -> None:
+    import numpy as np
+
+    one = case(tmp_path, "text")
+    with Scorer((one,), {}, {one.model: tmp_path / "evaluation.npz"}) as scorer:
+        wanted = scorer.wanted(one)
+        assert wanted is not None
+        np.savez(wanted["outputs"], **{"out:0": np.array(["a"], dtype=object)})
+        quality = scorer.quality(one)
+    assert quality is not None
+    assert (quality.value, quality.reason) == (None, "the outputs are not numbers")
+
+
 def test_an_agent_that_cannot_start_says_which_interpreter(agent_cache: Path) -> None:
     with pytest.raises(DeviceError, match="/no/python"):
         LocalTransport(agent_cache, "/no/python")

@@ -67,6 +67,13 @@ def test_outputs_that_cannot_be_compared_are_a_mismatch(outputs):
         align(outputs, {"a": np.zeros((2, 3))})
 
 
+@pytest.mark.parametrize("odd", [np.zeros((0, 4)), np.zeros((2, 0)), np.array([["a"], ["b"]])])
+def test_outputs_that_hold_no_numbers_are_a_value_less_quality(odd):
+    quality = scoring.score_fidelity({"out:0": odd}, {"y": odd})
+    assert quality.value is None
+    assert "'y' is" in str(quality.reason)
+
+
 def test_top1_and_triplets_by_hand():
     scores = np.array([[0.1, 0.9], [0.8, 0.2], [math.nan, 0.0]])
     assert list(accuracy.top1_correct(scores, [1, 1, 1])) == [True, False, False]

@@ -19,7 +19,6 @@ def evaluate(session, wanted, specs, batch):
         inputs = {key[3:]: stored[key] for key in stored.files if key.startswith("in:")}
     batched = {spec["name"]: spec.get("batched", True) for spec in specs}
     step = batch if any(batched.values()) else 1
-    join = numpy.concatenate if any(batched.values()) else numpy.stack
     total = min(len(values) for values in inputs.values())
     collected = []
     for start in range(0, total, step):
@@ -30,10 +29,17 @@ def evaluate(session, wanted, specs, batch):
         }
         answer = session.outputs(session.infer(session.bind(sample)))
         collected.append([numpy.array(value) for value in answer.values()])
-    columns = [join(parts)[:total] for parts in zip(*collected)]
-    named = {"out:{}".format(number): column for number, column in enumerate(columns)}  # type: dict
+    columns = [_joined(numpy, parts, any(batched.values())) for parts in zip(*collected)]
+    named = {}  # type: dict
+    for number, column in enumerate(columns):
+        named["out:{}".format(number)] = column[:total]
     _write(numpy, wanted["outputs"], named)
     return total
+
+
+def _joined(numpy, parts, batched):
+    """Return one array over all calls; a call that answers with one number has no axis to join."""
+    return numpy.concatenate(parts) if batched and parts[0].ndim else numpy.stack(parts)
 
 
 def _write(numpy, path, named):

@@ -70,9 +70,16 @@ class Scorer:
         import numpy as np
 
         path = self._outputs(case)
-        with np.load(path, allow_pickle=False) as stored:
-            outputs: dict[str, Any] = {key: stored[key] for key in stored.files}
-        path.unlink()
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                outputs: dict[str, Any] = {key: stored[key] for key in stored.files}
+        except ValueError:  # text comes as Python objects, and objects are never unpickled
+            return Quality(
+                metric="fidelity", value=None, reference=None, loss=None,
+                reason="the outputs are not numbers",
+            )  # fmt: skip
+        finally:
+            path.unlink()
         if case.model not in self._loaded:
             self._loaded[case.model] = load_evaluation(Path(str(self._paths[case.model])))
         return self._sources[case.model].score(outputs, self._loaded[case.model])

@@ -35,5 +35,9 @@ def align(outputs: Mapping[str, Any], reference: Mapping[str, Any]) -> Pairs:
         got = np.asarray(outputs[name] if by_name else list(outputs.values())[position])
         if got.ndim == 0 or len(got) != len(want) or got.size != want.size:
             raise Mismatch(f"output {name!r} has shape {got.shape}, the reference has {want.shape}")
+        if got.size == 0:
+            raise Mismatch(f"output {name!r} is empty: its shape is {got.shape}")
+        if got.dtype.kind not in "biuf" or want.dtype.kind not in "biuf":
+            raise Mismatch(f"output {name!r} is {want.dtype}, not numbers")
         pairs.append((name, got, want))
     return pairs
