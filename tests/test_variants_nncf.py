@@ -80,13 +80,25 @@ def test_an_openvino_model_is_a_start_too(files: dict[str, Path], tmp_path: Path
     assert cosine(run(built, given), reference("cnn", given)) > NEAR["int8-dynamic"]
 
 
-def test_damaged_files_are_usage_errors_that_name_them(tmp_path: Path) -> None:
-    for name in ("broken.onnx", "broken.xml"):
-        broken = tmp_path / name
-        broken.write_bytes(b"not a model at all")
-        given = material("cnn", **{broken.suffix[1:]: broken})
-        with pytest.raises(UsageError, match=name):
-            nncf_tools.build("fp32", given, tmp_path)
+def test_a_damaged_file_is_a_usage_error_that_names_it(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.xml"
+    broken.write_bytes(b"not a model at all")
+    with pytest.raises(UsageError, match=r"broken\.xml"):
+        nncf_tools.build("fp32", material("cnn", xml=broken), tmp_path)
+
+
+def test_an_onnx_model_that_openvino_does_not_know_is_a_skip(tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    nodes = [helper.make_node("SequenceConstruct", ["x"], ["y"])]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])
+    y = helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "sequence", [x], [y])
+    path = tmp_path / "sequence.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), str(path))
+    with pytest.raises(Unsupported, match="OpenVINO cannot read the ONNX model"):
+        nncf_tools.build("fp32", material("cnn", onnx=path), tmp_path / "out")
 
 
 def test_static_without_data_and_models_without_files_are_unsupported(

@@ -41,6 +41,8 @@ def _read(material: Material) -> Any:
     try:
         return openvino.Core().read_model(str(source))
     except RuntimeError as error:
+        if material.xml is None:
+            raise Unsupported(f"OpenVINO cannot read the ONNX model: {_reason(error)}") from error
         raise UsageError(
             f"OpenVINO cannot read '{source}': {_reason(error)}", "export the model again"
         ) from error
