@@ -11,6 +11,7 @@ from harness.units import scale_of
 DASH = "—"
 LONGEST_TEXT = 300
 _ROUNDING = 1e-12  # what sums of floats leave of a zero
+_FLOAT32_ROUNDING = 1e-7  # what a comparison of float32 outputs leaves of one
 _SPACE = "\u00a0"  # keeps a figure and its unit on one line
 _THIN = "\u202f"  # sets thousands apart, and never ends a line either
 
@@ -34,6 +35,8 @@ def plain(text: object, limit: int = LONGEST_TEXT) -> str:
 
 def percent(fraction: float | None) -> str:
     """Return 0.251 as `25.1 %`, with three significant digits and at most two decimals."""
+    if fraction is not None and abs(fraction) < _FLOAT32_ROUNDING:
+        fraction = 0.0
     return DASH if fraction is None else f"{_digits(fraction * 100)}{_SPACE}%"
 
 

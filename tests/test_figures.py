@@ -23,6 +23,7 @@ from reports.figures import common_scale, interval, percent, plain, scaled, time
         (0.00012, "0.012\u00a0%"),
         (-0.012, "−1.20\u00a0%"),
         (1.1102230246251565e-16, "0\u00a0%"),
+        (-2.4e-08, "0\u00a0%"),
         (12.5, "1\u202f250\u00a0%"),
     ],
 )
