@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness import cli
+from harness.commands.progress import Progress
 from harness.errors import DeviceError, StoreError, UsageError
+from suites.build import BuildEvent
 
 
 def test_help_names_every_command_and_every_command_has_help(
@@ -106,6 +108,15 @@ def test_a_reader_that_leaves_is_no_failure() -> None:
         assert program.stderr is not None
         assert program.stderr.read() == b""
     assert program.returncode == 0
+
+
+def test_a_moving_line_never_wraps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    Progress().built(BuildEvent("start", "a-model-of-some-length", "onnx", "int8-static", 0, 9))
+    assert len(capsys.readouterr().err) == len("\r\033[K") + 29
 
 
 def test_an_ascii_terminal_is_told_too() -> None:

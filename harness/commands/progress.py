@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import sys
 import time
@@ -64,7 +65,9 @@ class Progress:
 
     def _move(self, text: str) -> None:
         if self._moving:
-            print(f"\r\033[K{text[:118]}", end="", file=sys.stderr, flush=True)
+            # a line that wraps could not be cleared again
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r\033[K{text[:width]}", end="", file=sys.stderr, flush=True)
 
     def _clear(self) -> None:
         if self._moving:
