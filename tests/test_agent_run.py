@@ -23,6 +23,7 @@ from harness.transport.local import LocalTransport
 from harness.transport.package import write_agent
 
 Make = Callable[..., dict[str, Any]]
+MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
 
 
 def finish(local: LocalTransport, request: dict[str, Any]) -> dict[str, Any]:
@@ -47,10 +48,14 @@ def test_a_run_reports_phases_in_order_then_its_samples(
 def test_memory_is_told_by_phase_and_the_ballast_shows_up_only_after_loading(
     local: LocalTransport, null_request: Make
 ) -> None:
+    without = finish(local, null_request())["result"]["memory"]
     result = finish(local, null_request(allocate_mb=64))["result"]
     memory = result["memory"]
     assert memory["reset"] is True
-    grown = memory["loaded"]["hwm_bytes"] - memory["imported"]["hwm_bytes"]
+    assert memory["imported"]["hwm_bytes"] == pytest.approx(
+        without["imported"]["hwm_bytes"], rel=0.05
+    )
+    grown = memory["loaded"]["hwm_bytes"] - without["loaded"]["hwm_bytes"]
     assert grown == pytest.approx(64e6, rel=0.02)
     assert result["peak_rss_bytes"] >= memory["loaded"]["hwm_bytes"]
     assert result["peak_anon_bytes"] > 64e6 > result["peak_file_bytes"]
@@ -122,10 +127,10 @@ def test_running_out_of_memory_is_oom(tmp_path: Path, null_request: Make) -> Non
     assert "memory" in last["reason"].lower()
 
 
-def test_a_child_killed_from_outside_is_oom_with_its_last_size(
+def test_a_child_killed_from_outside_is_crashed_with_its_last_size(
     local: LocalTransport, null_request: Make
 ) -> None:
-    """The kernel's out-of-memory killer looks like this to a supervisor: SIGKILL from nowhere."""
+    """Somebody's kill -9: the kernel counted no kill for memory, so it was none."""
     request = null_request({"timeout_s": 30}, fail="hang", allocate_mb=32)
     events = local.run(request)
     for event in events:
@@ -134,8 +139,43 @@ def test_a_child_killed_from_outside_is_oom_with_its_last_size(
     child = _measured_child(local)
     os.kill(child, 9)
     *_, last = events
-    assert last["status"] == "oom"
-    assert "SIGKILL" in last["reason"] or "out of memory" in last["reason"]
+    assert last["status"] == "crashed"
+    assert "SIGKILL" in last["reason"]
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not os.access(MEMORY_GROUPS, os.W_OK),
+    reason="needs root and a memory cgroup",
+)
+def test_the_kernels_out_of_memory_kill_is_oom_and_costs_that_run_only(
+    tmp_path: Path, null_request: Make
+) -> None:
+    """The real thing: a memory cgroup of 100 MB around supervisor and child."""
+    group = MEMORY_GROUPS / f"boardmark-test-{os.getpid()}"
+    group.mkdir()
+    (group / "memory.limit_in_bytes").write_text("100000000")
+    agent = write_agent(tmp_path / "agent.pyz")
+    process = subprocess.Popen(
+        [sys.executable, str(agent)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        (group / "cgroup.procs").write_text(str(process.pid))
+        modest = json.dumps(null_request({"artifact": str(modest_artifact(tmp_path))}))
+        greedy = json.dumps(null_request(fail="memory"))
+        told, _ = process.communicate(f"{greedy}\n{modest}\n", timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+        group.rmdir()
+    ends = [json.loads(line) for line in told.splitlines() if '"finished"' in line]
+    assert [end["status"] for end in ends] == ["oom", "ok"]
+    assert "killed by the kernel: out of memory" in ends[0]["reason"]
+
+
+def modest_artifact(folder: Path) -> Path:
+    path = folder / "modest.null"
+    path.write_text('{"latency_us": 100}')
+    return path
 
 
 def _measured_child(local: LocalTransport) -> int:

@@ -43,7 +43,7 @@ def test_a_run_that_is_never_precise_ends_by_its_budget() -> None:
     rule = sampling.Rule(min_samples=5, budget_s=0.3, precision=0.01)
     durations, reason, wall_s = sampling.sample(erratic, [0], rule)
     assert reason == "budget"
-    assert 0.3 <= wall_s < 3
+    assert 0.29 <= wall_s < 3, "the looks are not in it"
     assert len(durations) > 100
 
 

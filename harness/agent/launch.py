@@ -127,9 +127,11 @@ class Child:
     def _killed(self):
         seen = (self.last_memory or {}).get("hwm_bytes")
         size = "; last seen with a peak of {:.0f} MB".format(seen / 1e6) if seen else ""
-        if self._oom_kills is not None and _oom_kills() != self._oom_kills:
+        if self._oom_kills is None:
+            return "oom", "killed by SIGKILL: most likely out of memory" + size
+        if _oom_kills() != self._oom_kills:
             return "oom", "killed by the kernel: out of memory" + size
-        return "oom", "killed by SIGKILL, which nobody here sent: most likely out of memory" + size
+        return "crashed", "killed by SIGKILL, and not by the kernel for memory" + size
 
     def _last_words(self):
         lines = [

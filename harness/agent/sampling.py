@@ -2,8 +2,9 @@
 
 A run ends with one reason:
 
-    precise   on two successive looks (at n = 50 * 1.25^k) the 95 % order-statistic interval of the
-              median lay within `precision` of it, and min_s had passed
+    precise   after min_s, on two successive looks (from n = 50 on, each at 1.25 times the last),
+    the
+              95 % order-statistic interval of the median lay within `precision` of it
     count     max_samples were taken
     budget    budget_s was used up; at least min_samples are taken even then
 """
@@ -27,7 +28,11 @@ clock_ns = getattr(time, "perf_counter_ns", _coarse_clock_ns)
 
 
 class Rule:
-    """When to stop: counts, seconds, and the relative half-width wanted for the median, or None."""
+    """When to stop: counts, seconds, and the relative half-width wanted for the median, or None.
+
+    `looking_ns` is the time that the looks themselves took: it belongs to no sample and to no
+    throughput.
+    """
 
     def __init__(self, min_samples=5, max_samples=100000, min_s=0.0, budget_s=1.0, precision=None):
         """Take the request's `sampling` object as keywords."""
@@ -36,6 +41,7 @@ class Rule:
         self.min_ns = int(min_s * 1e9)
         self.budget_ns = int(budget_s * 1e9)
         self.precision = precision
+        self.looking_ns = 0
         self._next_look = _FIRST_LOOK
         self._precise_looks = 0
 
@@ -48,15 +54,17 @@ class Rule:
             return "count"
         if elapsed_ns >= self.budget_ns:
             return "budget"
-        if self.precision and count >= self._next_look:
-            return self._look(samples, elapsed_ns)
+        if self.precision and count >= self._next_look and elapsed_ns >= self.min_ns:
+            return self._look(samples)
         return None
 
-    def _look(self, samples, elapsed_ns):
+    def _look(self, samples):
+        begin = clock_ns()
         self._next_look = math.ceil(len(samples) * _LOOK_RATIO)
         within = half_width(samples) <= self.precision
         self._precise_looks = self._precise_looks + 1 if within else 0
-        return "precise" if self._precise_looks >= 2 and elapsed_ns >= self.min_ns else None
+        self.looking_ns += clock_ns() - begin
+        return "precise" if self._precise_looks >= 2 else None
 
 
 def half_width(samples):
@@ -89,7 +97,7 @@ def warm_up(infer, feeds, min_calls, min_s):
 
 
 def sample(infer, feeds, rule):
-    """Time calls until `rule` ends it; return (durations in ns, reason, wall seconds).
+    """Time calls until `rule` ends it; return (durations in ns, reason, seconds without looks).
 
     The cyclic garbage collector rests meanwhile: a full collection over a large runtime's objects
     takes longer than many a model.
@@ -112,7 +120,7 @@ def sample(infer, feeds, rule):
             index = index + 1 if index + 1 < count else 0
             reason = rule.reason_to_stop(durations, end - begin)
             if reason:
-                return durations, reason, (end - begin) / 1e9
+                return durations, reason, (end - begin - rule.looking_ns) / 1e9
     finally:
         gc.enable()
 
