@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from reports.text import table
-
 from harness.commands import options
 from harness.commands.outcome import view
+from reports.text import table
 from results.export import to_json
 from results.store import Store
 
