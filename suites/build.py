@@ -16,11 +16,11 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.types import Json
-from suites.build_cache import open_cache
-from suites.build_plan import BuildEvent, BuildResult, Plan, Wanted
-from suites.build_process import Crew, WorkerDied
-from suites.build_site import Site
-from suites.inspection import cached_inspector
+from suites.artifacts.cache import open_cache
+from suites.artifacts.inspection import cached_inspector
+from suites.artifacts.plan import BuildEvent, BuildResult, Plan, Wanted
+from suites.artifacts.process import Crew, WorkerDied
+from suites.artifacts.site import Site
 from suites.models import Evaluation, Inspector, ModelOptions, Source, resolve
 from suites.models.binding import Inspection
 

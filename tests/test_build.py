@@ -10,7 +10,9 @@ import pytest
 
 from harness.errors import StoreError, UsageError
 from harness.types import Artifact
-from suites import build, build_cache, build_process, build_site, inspection
+from suites import build
+from suites.artifacts import cache as keys
+from suites.artifacts import inspection, process, site
 from suites.models import Inspector, ModelOptions
 from suites.models.binding import Inspection
 from suites.variants import TOOLCHAINS
@@ -42,7 +44,7 @@ def test_an_artifact_has_its_content_as_identity(cache):
     one, two = made["fp32"], made["two-files"]
     assert isinstance(one, Artifact) and isinstance(two, Artifact)
     assert Path(one.path).read_text() == "null-model fp32"
-    assert one.sha256 == build_cache.file_sha256(Path(one.path))
+    assert one.sha256 == keys.file_sha256(Path(one.path))
     assert one.files == () and one.size_bytes == len("null-model fp32")
     assert [Path(name).name for name in two.files] == ["model.bin"]
     assert two.size_bytes == len("null-model two-files") + 5
@@ -57,7 +59,7 @@ def test_a_second_call_starts_no_worker(cache, monkeypatch):
     def no_process(*arguments, **options):
         raise AssertionError("a worker was started")
 
-    monkeypatch.setattr(build_process.subprocess, "Popen", no_process)
+    monkeypatch.setattr(process.subprocess, "Popen", no_process)
     second, after, events = run(cache, "fp32", "unsupported")
     assert second == first and after == before
     assert first["unsupported"] == "this toolchain makes no such variant"
@@ -96,7 +98,7 @@ def test_a_failure_costs_its_variant_only_and_is_not_remembered(cache, variant, 
 
 
 def test_a_hanging_toolchain_is_stopped(cache, monkeypatch):
-    monkeypatch.setattr(build_site, "VARIANT_PATIENCE_S", 1.5)
+    monkeypatch.setattr(site, "VARIANT_PATIENCE_S", 1.5)
     made, _, _ = run(cache, "hang", "after")
     assert "no result within" in made["hang"]
     assert isinstance(made["after"], Artifact)
@@ -129,7 +131,7 @@ def test_a_build_that_is_interrupted_did_not_fail(cache, monkeypatch):
             time.sleep(0.01)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build_site, "wait", interrupted)
+    monkeypatch.setattr(site, "wait", interrupted)
     want = build.Wanted(build.source("null-model", ModelOptions(), cache), ("fp32",), ("null",))
     with pytest.raises(KeyboardInterrupt):
         build.build_all([want], cache, told.append)
@@ -173,7 +175,7 @@ def test_an_interrupt_ends_the_workers(cache, monkeypatch):
         started.append(real(*arguments, **options))
         return started[-1]
 
-    monkeypatch.setattr(build_process.subprocess, "Popen", remember)
+    monkeypatch.setattr(process.subprocess, "Popen", remember)
 
     def interrupt(event):
         if event.variant == "hang":
@@ -199,7 +201,7 @@ def test_the_evaluation_comes_back_as_it_was(cache):
 
 def test_a_seed_is_another_material(cache):
     sources = [build.source("null-model", ModelOptions(seed=seed), cache) for seed in (0, 1)]
-    assert len({build_cache.material_key(source) for source in sources}) == 2
+    assert len({keys.material_key(source) for source in sources}) == 2
 
 
 def test_unknown_models_and_options_are_refused(cache):

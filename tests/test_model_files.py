@@ -8,7 +8,7 @@ import tiny_models
 
 from harness.errors import UsageError
 from suites import build
-from suites.inspection import direct_inspector
+from suites.artifacts.inspection import direct_inspector
 from suites.models import ModelOptions, resolve
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.filterwarnings("default")]

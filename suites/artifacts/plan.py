@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.types import Artifact, Json, Model
-from suites.build_cache import Refusal, artifact_key, material_key, read_artifact
+from suites.artifacts.cache import Refusal, artifact_key, material_key, read_artifact
 from suites.models import Source
 
 

@@ -1,6 +1,6 @@
 """The build worker: everything heavy or unsafe happens here, in a process that may die alone.
 
-`python -m suites.build_worker` reads one JSON request on stdin and answers with JSON lines on a
+`python -m suites.artifacts.worker` reads one JSON request on stdin and answers with JSON lines on a
 private descriptor, so that no toolchain's chatter on stdout can break the protocol. Requests and
 their answers:
 
@@ -31,8 +31,8 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.types import Json
-from suites.build_cache import is_full, write_json
-from suites.inspection import cached_inspector, direct_inspector
+from suites.artifacts.cache import is_full, write_json
+from suites.artifacts.inspection import cached_inspector, direct_inspector
 from suites.models import Evaluation, ModelOptions, Source, resolve
 from suites.models.content import files_sha256
 from suites.variants import Built, Unsupported

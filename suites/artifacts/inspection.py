@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.types import digest
-from suites.build_cache import REVISION, keep, new_part, read_json, storing, write_json
+from suites.artifacts.cache import REVISION, keep, new_part, read_json, storing, write_json
 from suites.models import Inspector
 from suites.models.binding import Inspection
 from suites.models.content import file_sha256

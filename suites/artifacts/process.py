@@ -80,7 +80,7 @@ class Crew:
                 raise WorkerDied("the build was interrupted")
             # a session of its own, so that a toolchain's own children can be ended with it
             worker = subprocess.Popen(
-                [sys.executable, "-m", "suites.build_worker"],
+                [sys.executable, "-m", "suites.artifacts.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

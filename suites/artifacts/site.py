@@ -15,7 +15,7 @@ import msgspec
 
 from harness.errors import UsageError
 from harness.types import Artifact, Json
-from suites.build_cache import (
+from suites.artifacts.cache import (
     Refusal,
     disk_error,
     keep,
@@ -25,8 +25,8 @@ from suites.build_cache import (
     toolchain_label,
     write_json,
 )
-from suites.build_plan import BuildEvent, Plan
-from suites.build_process import Crew, WorkerDied
+from suites.artifacts.plan import BuildEvent, Plan
+from suites.artifacts.process import Crew, WorkerDied
 from suites.variants import TOOLCHAINS
 
 WORKERS = 2
