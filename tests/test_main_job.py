@@ -123,6 +123,9 @@ def test_a_dry_run_lists_cases_and_touches_nothing(
     store = tmp_path / "none"
     assert cli.main([*QUICK, "--dry-run", "--store", str(store)]) == 0
     assert "2 cases, 10 runs" in capsys.readouterr().out
+    assert cli.main([*QUICK, "--dry-run", "--json", "--store", str(store)]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["variant"], row["blocks"]) for row in rows] == [("fp32", 5), ("int8-dynamic", 5)]
     assert not store.exists()
 
 

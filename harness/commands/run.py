@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from harness import places, units
-from harness.commands import options
+from harness.commands import dry_run, options
 from harness.commands.outcome import conclude
 from harness.commands.progress import Progress
 from harness.errors import DeviceError, UsageError
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     with _board(args) as board:
         found = preparing.outline(request, board)
         if args.dry_run:
-            return _list(found)
+            return dry_run.tell(found, args.json)
         store = Store.create(args.store)
         ready = preparing.prepare(request, found, new_session_id(), Progress().built)
         if not ready.plan.cases:
@@ -220,22 +220,6 @@ def _command(args: argparse.Namespace) -> tuple[str, ...]:
         for value in getattr(args, name) or ():
             words += [f"--{name}", _absolute(value) if name == "model" else value]
     return tuple(words)
-
-
-def _list(found: preparing.Outline) -> int:
-    """Print what would be measured, without building or measuring anything."""
-    runs = sum(point.blocks for point in found.points)
-    for point in found.points:
-        runtime = found.runtimes[point.backend]
-        state = runtime.version or f"skipped: {runtime.reason}"
-        print(
-            f"{point.model}  {point.variant:13} {point.backend:15} {point.scenario:13}"
-            f" batch {point.batch:<3} x{point.blocks}  {state}"
-        )
-    print(
-        f"{len(found.points)} cases, {runs} runs on {found.device}; nothing was built or measured"
-    )
-    return 0
 
 
 def _explain_nothing(ready: preparing.Prepared) -> None:
