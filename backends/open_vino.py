@@ -81,19 +81,21 @@ class Session:
         self._names = [_name(port, "output", i) for i, port in enumerate(compiled.outputs)]
 
     def bind(self, arrays):
-        """Return {position: array of the model's dtype}, contiguous and writable for sharing."""
+        """Return ({position: tensor over the array's own memory}, the arrays that keep it alive)."""
         import numpy
 
         values = in_order(arrays, self.inputs)
-        return {
-            i: numpy.require(value, entry["dtype"], ["C_CONTIGUOUS", "WRITEABLE"])
-            for i, (entry, value) in enumerate(zip(self.inputs, values))
-        }
+        kept = [
+            numpy.require(value, entry["dtype"], ["C_CONTIGUOUS", "WRITEABLE"])
+            for entry, value in zip(self.inputs, values)
+        ]
+        tensor = self._runtime.Tensor
+        return {i: tensor(value, shared_memory=True) for i, value in enumerate(kept)}, kept
 
     def infer(self, feed):
         """Run on the caller's own buffers; outputs are copied, for the next call reuses theirs."""
         try:
-            return self._infer(feed, share_inputs=True)
+            return self._infer(feed[0], share_inputs=True)
         except self._vendor as error:
             raise translate(self._kinds, error, "infer") from error
 

@@ -20,7 +20,9 @@ import backends
 from harness.agent import sampling
 from harness.transport.local import LocalTransport
 
-ROUNDS = 30
+# Two identical sessions of one runtime differ by some percent, by where their memory lies.
+BUILDS = 9
+ROUNDS = 5
 CHUNK = 20
 
 
@@ -80,7 +82,8 @@ def bare_openvino(path: Path, value: Any) -> Callable[[], Any]:
     }
     compiled = openvino.Core().compile_model(str(path), "CPU", settings)
     request = compiled.create_infer_request()
-    return lambda: request.infer([value])
+    tensor = openvino.Tensor(value, shared_memory=True)
+    return lambda: request.infer({0: tensor}, share_inputs=True)
 
 
 def bare_tflite(path: Path, value: Any) -> Callable[[], Any]:
@@ -114,19 +117,24 @@ def test_our_median_is_within_3_percent_of_a_bare_loop(
     path = build(tmp_path)
     value = np.random.default_rng(1).normal(0, 1, (64, 512)).astype(np.float32)
     options = {"threads": 1, "precision": "f32", "shapes": {}, **backends.TABLE[name]["fixed"]}
-    session = backends.load(name).open(str(path), options)
-    feeds = [session.bind({session.inputs[0]["name"]: value.copy()}) for _ in range(4)]
-    call = bare(path, value)
 
-    def pair() -> tuple[float, float]:
-        rule = sampling.Rule(max_samples=CHUNK, budget_s=60)
-        ours, _, _ = sampling.sample(session.infer, feeds, rule)
-        return statistics.median(ours), statistics.median(timed(call, CHUNK))
+    def one_build() -> float:
+        session = backends.load(name).open(str(path), options)
+        feeds = [session.bind({session.inputs[0]["name"]: value.copy()}) for _ in range(4)]
+        call = bare(path, value)
+        timed(call, CHUNK)
+        sampling.warm_up(session.infer, feeds, CHUNK, 0)
+        ratios = []
+        for _ in range(ROUNDS):
+            rule = sampling.Rule(max_samples=CHUNK, budget_s=60)
+            ours, _, _ = sampling.sample(session.infer, feeds, rule)
+            ratios.append(statistics.median(ours) / statistics.median(timed(call, CHUNK)))
+        session.close()
+        return statistics.median(ratios)
 
-    pair()
-    ratios = [ours / theirs for ours, theirs in (pair() for _ in range(ROUNDS))]
+    ratios = [one_build() for _ in range(BUILDS)]
     benchmark.extra_info["ratio_to_bare_loop"] = statistics.median(ratios)
-    benchmark.pedantic(session.infer, args=(feeds[0],), rounds=20)
+    benchmark.pedantic(one_build, rounds=1)
     assert statistics.median(ratios) == pytest.approx(1, abs=0.03)
 
 
