@@ -16,10 +16,14 @@ __all__ = ["CaseRow", "runs_per_case", "summarise"]
 
 DEFAULT_PRECISION = 0.05
 _NOT_YET = "not measured yet: continue with boardmark run --resume"
+_UNREADABLE = "the session is finished, but no run of this case can be read: see its problems"
 
 
-def summarise(plan: SessionPlan, runs: Iterable[Run]) -> list[CaseRow]:
-    """Return a row for every case of `plan` in its order, then one for every skipped case."""
+def summarise(plan: SessionPlan, runs: Iterable[Run], sealed: bool = False) -> list[CaseRow]:
+    """Return a row for every case of `plan` in its order, then one for every skipped case.
+
+    A case without a run waits to be measured, unless the session is `sealed`: then it was lost.
+    """
     found = _share_quality(plan.cases, runs_per_case(runs))
     precision = measured.number(plan.sampling, "precision") or DEFAULT_PRECISION
     origins: dict[str, Origin] = {model.name: model.origin for model in plan.models}
@@ -29,6 +33,11 @@ def summarise(plan: SessionPlan, runs: Iterable[Run]) -> list[CaseRow]:
         )
         for case in plan.cases
     ]
+    if sealed:
+        rows = [
+            msgspec.structs.replace(row, reason=_UNREADABLE) if row.reason == _NOT_YET else row
+            for row in rows
+        ]
     return rows + [
         _skip_row(plan.session_id, skip, origins.get(skip.model)) for skip in plan.skipped
     ]

@@ -136,6 +136,13 @@ def test_one_run_has_the_interval_of_its_samples_and_says_so():
     assert any("leaves out the spread between processes" in note for note in row.notes)
 
 
+def test_a_finished_session_without_a_cases_runs_does_not_promise_that_resuming_helps():
+    (row, *_) = summarise(handmade.plan(), [], sealed=True)
+    assert row.verdict == "skipped"
+    assert "resume" not in row.reason
+    assert "problems" in row.reason
+
+
 def test_a_case_that_was_not_reached_yet_says_how_to_go_on():
     row = _rows([])["fp32"]
     assert (row.status, row.verdict, row.runs) == ("skipped", "skipped", 0)

@@ -25,7 +25,7 @@ def view(store: Store, session_id: str) -> SessionView:
     session = query.load(store, session_id)
     return SessionView(
         plan=session.plan,
-        rows=summarise(session.plan, session.runs),
+        rows=summarise(session.plan, session.runs, session.sealed),
         runs=session.runs,
         problems=(*session.problems, *session.notes),
     )
