@@ -81,7 +81,7 @@ class Session:
         self._names = [_name(port, "output", i) for i, port in enumerate(compiled.outputs)]
 
     def bind(self, arrays):
-        """Return ({position: tensor over the array's own memory}, the arrays that keep it alive)."""
+        """Return ({position: tensor over an array}, the arrays that own the memory)."""
         import numpy
 
         values = in_order(arrays, self.inputs)

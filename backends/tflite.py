@@ -10,7 +10,7 @@ import importlib
 import re
 from collections import Counter
 
-from backends import BackendError
+from backends import BackendError, one_line
 from backends.border import in_order, leading, missing, translate, translated
 
 _FLAVOURS = {"ai_edge_litert": "tflite", "tflite_runtime": "tflite-runtime"}
@@ -71,7 +71,11 @@ class Session:
                     self._native.resize_tensor_input(index, shape)
                 self._native.allocate_tensors()
         except BackendError as error:
-            message = "the graph cannot be resized to {}: {}".format(asked, error.message)
+            message = (
+                "the graph cannot be resized to {}: it was converted for fixed shapes ({})".format(
+                    asked, one_line(error, 80)
+                )
+            )
             raise BackendError("unsupported", message) from error
         self._require_batch(changes, asked)
 
