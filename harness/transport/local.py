@@ -83,10 +83,9 @@ class LocalTransport:
     def _events(self, request: Json, timeout_s: float) -> Iterator[Json]:
         identifier = next(self._ids)
         line = json.dumps({**request, "id": identifier}).encode() + b"\n"
-        try:
+        # One that is gone already cannot be written to; what it said before tells more than that.
+        with contextlib.suppress(OSError):
             self._requests.write(line)
-        except OSError as error:
-            raise DeviceError(f"{self._name} is gone{self._last_words()}") from error
         while True:
             event = self._decode(self._read_line(timeout_s + _GRACE_S))
             if event.get("id") != identifier:
