@@ -89,7 +89,7 @@ def test_another_number_of_inputs_is_refused_with_both_lists() -> None:
 
 @pytest.mark.parametrize("shape", [[1, 8], [64, 8]])
 def test_open_dimensions_take_any_size(shape: list[int]) -> None:
-    require_shapes(INPUTS, {"a": shape, "b": shape})
+    assert require_shapes(INPUTS, {"a": shape, "b": shape}) is None
 
 
 @pytest.mark.parametrize("shape", [[1, 9], [8], [1, 8, 1]])
@@ -100,8 +100,8 @@ def test_fixed_dimensions_do_not(shape: list[int]) -> None:
 
 
 def test_a_file_that_tells_no_shape_takes_every_shape() -> None:
-    require_shapes([{"name": "x", "shape": None}], {"x": [3]})
-    require_shapes(INPUTS, None)
+    assert require_shapes([{"name": "x", "shape": None}], {"x": [3]}) is None
+    assert require_shapes(INPUTS, None) is None
 
 
 def test_leading_is_the_most_frequent_or_nothing() -> None:
