@@ -45,7 +45,7 @@ check: $(VENV)/installed-dev ## format, lint, types, floors, Python 3.6 on the b
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/vermin --target=3.6- --violations --no-tips --quiet harness/__init__.py harness/agent backends
-	@$(BIN)/lint-imports --no-logo 2>&1 | tail -n 4
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 
 format: $(VENV)/installed-dev ## format and fix what can be fixed

@@ -102,6 +102,14 @@ def test_make_help_lists_every_documented_target() -> None:
         assert f"make {target} " in told
 
 
+def test_no_check_hides_its_exit_status_behind_a_pipe() -> None:
+    """A shell pipeline ends with the status of its last part: a broken floor once passed."""
+    recipe = (ROOT / "Makefile").read_text().partition("\ncheck:")[2].partition("\n\n")[0]
+    lines = [line for line in recipe.splitlines() if line.startswith("\t")]
+    assert len(lines) >= 5
+    assert not [line for line in lines if "|" in line]
+
+
 def test_only_commands_and_the_cli_print() -> None:
     for path in sources():
         if path.parent.name == "commands" or path.name == "cli.py":
