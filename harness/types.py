@@ -13,6 +13,8 @@ import msgspec
 
 Status = Literal["ok", "failed", "crashed", "timeout", "oom", "skipped"]
 Origin = Literal["trained", "pretrained", "random", "user", "null"]
+Side = Literal["", "base", "candidate", "anchor-1", "anchor-2"]
+Kind = Literal["run", "gate", "calibration", "self-test"]
 Json = dict[str, Any]
 
 
@@ -60,7 +62,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """The thing a row reports: model x variant x backend x scenario on one device.
 
     `options` are the backend's (threads, precision, mode, shapes); `runtime_version` is what the
-    probe found, so an upgraded runtime is another case.
+    probe found, so an upgraded runtime is another case. `side` tells two cases of one session apart
+    that may be equal in all else: a gate's base and candidate, the two anchors. `slow_down` is the
+    share of extra work that is added to every call on purpose, to prove that a gate sees it.
     """
 
     device: str
@@ -77,6 +81,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[TensorSpec, ...]
     artifact: Artifact
     options: Json
+    side: Side = ""
+    slow_down: float = 0.0
 
     @property
     def key(self) -> str:
@@ -85,6 +91,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         # bound.
         identity = msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(self), Case))
         identity.pop("interpreter")
+        # What older sessions did not know must not change their keys.
+        for name in ("side", "slow_down"):
+            if not identity[name]:
+                identity.pop(name)
         identity["artifact"] = {"sha256": self.artifact.sha256, "format": self.artifact.format}
         return digest(identity)
 
@@ -92,7 +102,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def label(self) -> str:
         """Name the case for people: model variant backend scenario."""
         batch = f" b{self.batch}" if self.batch != 1 else ""
-        return f"{self.model} {self.variant} {self.backend} {self.scenario}{batch}"
+        side = f" ({self.side})" if self.side else ""
+        return f"{self.model} {self.variant} {self.backend} {self.scenario}{batch}{side}"
 
 
 class Skip(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +164,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a session is about to do; written first, so that it can be resumed.
 
-    `order` lists one tuple of case keys per block. `environment` is the device's identity.
+    `order` lists one tuple of case keys per block, those of the `anchors` among them: cases that
+    are the same in every session of a device, so that they show its drift; they are no rows.
+    Blocks beyond `order` may follow: repeats of disturbed ones and those that a wanted precision
+    takes. `environment` is the device's identity. `design` holds what a gate fixes beforehand:
+    blocks per look, alpha, policy.
     """
 
     session_id: str
@@ -170,6 +185,9 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[Model, ...]
     environment: Json
     harness_version: str
+    kind: Kind = "run"
+    anchors: tuple[Case, ...] = ()
+    design: Json = {}
 
 
 def digest(value: Any) -> str:
