@@ -45,6 +45,14 @@ def times(ratio: float | None) -> str:
     return DASH if ratio is None else f"{_digits(ratio)}×"
 
 
+def signed(ratio: float | None) -> str:
+    """Return a ratio as the change it is: 1.041 is `+4.10 %`, 0.96 is `−4.00 %`, 1 is `0 %`."""
+    if ratio is None:
+        return DASH
+    text = percent(ratio - 1)
+    return f"+{text}" if ratio - 1 >= _FLOAT32_ROUNDING else text
+
+
 def interval(lo: float | None, hi: float | None, factor: float = 1.0) -> str | None:
     """Return the interval over `factor` as `1.58 – 1.66`; None where an end is unknown."""
     if lo is None or hi is None:

@@ -18,6 +18,7 @@ from reports import identity, svg
 from reports.answer import answers
 from reports.cases import cases, doubtful
 from reports.charts import distributions
+from reports.drift import Drift, drift, picture, sentences
 from reports.evidence import evidence
 from reports.figures import plain
 from reports.findings import findings
@@ -31,6 +32,13 @@ from reports.tradeoff import tradeoff
 TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST_COMMAND = 4000
 _QUESTION = "Which variant of this model, on which runtime, is the one to ship on this device?"
+
+
+class DriftPart(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page shows of the anchors."""
+
+    picture: svg.Picture
+    sentences: tuple[str, ...]
 
 
 class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,12 +91,20 @@ def page(view: SessionView) -> str:
         answers=answers(view),
         models=models,
         offline=offline,
+        drift=_drift(view, drift(view)),
         machine=identity.machine(view),
         session=identity.session(view),
         doubtful=doubtful(view.rows),
         problems=view.problems,
     )
     return text
+
+
+def _drift(view: SessionView, found: Drift | None) -> DriftPart | None:
+    """Return the anchors' picture and what it says; None where a session has no anchor."""
+    if found is None:
+        return None
+    return DriftPart(picture=picture(view, found), sentences=sentences(found))
 
 
 class _Long(str):

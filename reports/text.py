@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from harness.units import show
 from reports.answer import Answer, answers
 from reports.cases import doubtful, scenario_name
+from reports.drift import drift, sentences
 from reports.figures import DASH, interval, percent, plain, times
 from reports.identity import command, session
 from reports.relations import Relations, comparable
@@ -47,6 +48,9 @@ def table(view: SessionView) -> str:
             for row in group.rows
         ]
         parts.append("\n  ".join([f"{grid.caption}:", *(plain(line, 400) for line in lines)]))
+    moved = drift(view)
+    if moved:
+        parts.append("\n  ".join(["Machine:", *(plain(one, 400) for one in sentences(moved))]))
     if view.problems:
         parts.append("\n  ".join(["Problems:", *map(plain, view.problems)]))
     parts.append(f"Made by: {plain(command(view), 1000)}")

@@ -89,7 +89,11 @@ def plan_of(blocks: int) -> SessionPlan:
     for backend in ("onnxruntime", "openvino", "tflite"):
         cases += [case(backend, variant, "offline", 8) for variant in ("fp32", "int8-dynamic")]
     rng = random.Random(7)
-    order = tuple(tuple(c.key for c in rng.sample(cases, len(cases))) for _ in range(blocks))
+    anchors = (anchor("anchor-1"), anchor("anchor-2"))
+    order = tuple(
+        (*(c.key for c in rng.sample(cases, len(cases))), *(a.key for a in anchors))
+        for _ in range(blocks)
+    )
     return SessionPlan(
         session_id="20261120T141500Z-3f2a",
         created_unix_s=1795184100.0,
@@ -114,6 +118,21 @@ def plan_of(blocks: int) -> SessionPlan:
         ),
         environment=ENVIRONMENT,
         harness_version="0.1.0",
+        anchors=anchors,
+    )
+
+
+def anchor(side: str) -> Case:
+    """Return one of the two equal cases that run in every block."""
+    script = Artifact(path="anchor.json", format="null", sha256="a" * 64, size_bytes=80)
+    return msgspec.structs.replace(
+        case("onnxruntime", "fp32"),
+        model="anchor",
+        variant="fixed",
+        backend="null",
+        runtime_version="1.0",
+        artifact=script,
+        side=side,  # type: ignore[arg-type]
     )
 
 
@@ -144,13 +163,36 @@ def case(backend: str, variant: str, scenario: str = "single-stream", batch: int
 
 def runs_of(plan: SessionPlan) -> list[Run]:
     """Return one run per case and block: skewed latencies, a drift, failures, a noisy case."""
-    rng = random.Random(plan.seed)
+    rng, apart = random.Random(plan.seed), random.Random(plan.seed)
     cases = {c.key: c for c in plan.cases}
+    anchors = {a.key: a for a in plan.anchors}
     runs = []
     for block, keys in enumerate(plan.order):
         for key in keys:
-            runs.append(_run(plan, cases[key], block, len(runs), rng))
+            if key in anchors:
+                runs.append(_anchor_run(plan, anchors[key], block, len(runs), apart))
+            else:
+                runs.append(_run(plan, cases[key], block, len(runs), rng))
     return runs
+
+
+def _anchor_run(plan: SessionPlan, case: Case, block: int, seq: int, rng: random.Random) -> Run:
+    """Return a run of the fixed work: 3 ms, 1 % slower each block, 0.5 % apart by chance."""
+    median = 3e6 * (1 + 0.01 * block) * rng.lognormvariate(0, 0.005)
+    samples = tuple(round(median * rng.lognormvariate(0, 0.01)) for _ in range(51))
+    return Run(
+        run_id=f"{case.key}-{block}",
+        session_id=plan.session_id,
+        seq=seq,
+        block=block,
+        case_key=case.key,
+        status="ok",
+        reason=None,
+        started_unix_s=plan.created_unix_s + seq * 2,
+        duration_s=2.0,
+        samples_ns=samples,
+        result={"host": {"sentinel_ns": [10_000_000, 10_100_000]}, "stop_reason": "precise"},
+    )
 
 
 def _run(plan: SessionPlan, case: Case, block: int, seq: int, rng: random.Random) -> Run:

@@ -38,6 +38,7 @@ SECTIONS = (
     "measurements",
     "evidence",
     "claims",
+    "drift",
     "machine",
     "unranked",
     "reading",
@@ -132,11 +133,11 @@ def test_tables_and_pictures_can_be_read_without_seeing_them(parsed):
     assert len(parsed.all("caption")) == tables
     assert all(attrs.get("scope") in ("col", "row", "rowgroup") for attrs in parsed.all("th"))
     pictures = parsed.all("svg")
-    assert len(pictures) == 5
+    assert len(pictures) == 6
     assert all(a.get("role") == "img" and len(a.get("aria-label") or "") > 40 for a in pictures)
     regions = [a for a in parsed.all("div") if a.get("role") == "region"]
     assert all(a.get("tabindex") == "0" for a in regions)
-    assert len(regions) == tables + 1
+    assert len(regions) == tables + 2
 
 
 def test_pictures_take_their_colours_from_the_page(text):
@@ -176,7 +177,15 @@ def poison(value: Any, attack: str) -> Any:
     if isinstance(value, dict):
         return {key: poison(one, attack) for key, one in value.items()}
     if isinstance(value, msgspec.Struct):
-        kept = ("session_id", "case_key", "base_case_key", "scenario", "verdict", "status")
+        kept = (
+            "session_id",
+            "case_key",
+            "base_case_key",
+            "scenario",
+            "verdict",
+            "status",
+            "anchors",
+        )
         names = [name for name in value.__struct_fields__ if name not in kept]
         fields = {name: poison(getattr(value, name), attack) for name in names}
         return msgspec.structs.replace(value, **fields)
@@ -222,7 +231,8 @@ def test_a_session_without_any_run_still_makes_a_page(tmp_path):
     parsed = Page(render(view, tmp_path / "deep" / "er" / "report.html").read_text())
     assert "The data cannot name a level for minilm-l6" in parsed.text
     assert "continue with boardmark run --resume" in parsed.text
-    assert [a.get("id") for tag, a in parsed.tags if tag == "h2"] == ["answer-1", *SECTIONS]
+    parts = ["answer-1", *(name for name in SECTIONS if name != "drift")]
+    assert [a.get("id") for tag, a in parsed.tags if tag == "h2"] == parts
 
 
 def test_a_session_of_one_block_makes_a_page_without_a_winner(tmp_path):
