@@ -4,8 +4,9 @@ A verdict speaks of a relation (a ratio to the FP32 row, a fraction of quality l
 absolute times, because board and model are not the documented ones.
 
 - reproduced: our interval overlaps the documented figure as it was rounded, or, where the figure is
-  a bound, lies on its better side;
-- partly: the same direction, and less than half of the documented effect is missing;
+  a bound, our whole interval lies on its better side;
+- partly: the same direction, and less than half of the documented effect is missing; or the
+  interval reaches past a bound, so that more measurement has to decide;
 - not reproduced: everything else;
 - not measurable here: there is no figure of ours, with the reason.
 """
@@ -91,10 +92,10 @@ class _Pair(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def within_bound(self) -> bool:
-        """Tell whether the figure is a bound and our interval lies on its better side."""
+        """Tell whether the figure is a bound and our whole interval lies on its better side."""
         if self.kind == "at_most":
-            return self.hi < self.documented
-        return self.kind == "at_least" and self.lo > self.documented
+            return self.hi <= self.documented + self.rounding
+        return self.kind == "at_least" and self.lo >= self.documented - self.rounding
 
     @property
     def same_direction(self) -> bool:
@@ -124,17 +125,24 @@ def judge(claim: Claim, ours: Measured) -> Finding:
     pair = _pair(claim, ours)
     if isinstance(pair, str):
         return Finding(verdict="not measurable here", reason=pair)
-    if pair.overlaps:
-        return Finding(verdict="reproduced", reason="our interval contains the documented figure")
-    if pair.within_bound:
-        return Finding(
-            verdict="reproduced", reason="our interval is on the better side of the bound"
-        )
+    if pair.within_bound or pair.overlaps:
+        return _meets(pair)
     if pair.opposite:
         return _contradicted(pair, "the effect points the other way")
     if not pair.same_direction:
         return _contradicted(pair, "our interval cannot be told from no effect")
     return _weigh(pair)
+
+
+def _meets(pair: _Pair) -> Finding:
+    """Return the finding for an interval that meets the documented figure or holds its bound."""
+    if pair.within_bound:
+        reason = "our interval is on the better side of the bound"
+        return Finding(verdict="reproduced", reason=reason)
+    if pair.kind != "equal":
+        reason = "not decided: our interval reaches past the bound, a narrower one would tell"
+        return Finding(verdict="partly", reason=reason)
+    return Finding(verdict="reproduced", reason="our interval contains the documented figure")
 
 
 def _pair(claim: Claim, ours: Measured) -> _Pair | str:
