@@ -209,17 +209,17 @@ def smt(root):
 
 def turbo(root):
     """Tell whether the clock may rise above its nominal value."""
-    path, on = _turbo_switch(root)
+    path, on = turbo_switch(root)
     return tree.number(root, path) == on
 
 
 def turbo_off(root):
     """Return the command that keeps the clock at its nominal value."""
-    path, on = _turbo_switch(root)
+    path, on = turbo_switch(root)
     return "echo %d | sudo tee %s" % (1 - on, path)
 
 
-def _turbo_switch(root):
+def turbo_switch(root):
     """Return (the file that switches turbo, what it holds when turbo is on)."""
     for path, on in ((_CPU + "/intel_pstate/no_turbo", 0), (_CPU + "/cpufreq/boost", 1)):
         if tree.exists(root, path):

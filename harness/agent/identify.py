@@ -28,6 +28,35 @@ def swap_bytes(root):
     return _meminfo(root, "SwapTotal")
 
 
+def swap_used_bytes(root):
+    """Return how much lies in swap space now, in bytes."""
+    return swap_bytes(root) - _meminfo(root, "SwapFree")
+
+
+def on_battery(root):
+    """Tell whether a battery of the machine itself supplies it now."""
+    mains, batteries = [], []
+    for path in tree.find(root, "/sys/class/power_supply/*"):
+        kind = _word(root, path + "/type")
+        if kind == "Battery" and _word(root, path + "/scope") != "Device":
+            batteries.append(_word(root, path + "/status"))
+        elif kind in ("Mains", "USB"):
+            mains.append(_word(root, path + "/online") == "1")
+    if any(mains) or (mains and not batteries):
+        return False
+    if not batteries:
+        raise Unreadable("/sys/class/power_supply lists neither a mains adapter nor a battery")
+    return "Discharging" in batteries or bool(mains)
+
+
+def _word(root, path):
+    """Return the word in a file, None where it cannot be read: a supply need not tell all."""
+    try:
+        return tree.text(root, path)
+    except Unreadable:
+        return None
+
+
 def _meminfo(root, key):
     rows = tree.table(root, "/proc/meminfo")
     if key not in rows:
@@ -97,11 +126,14 @@ QUESTIONS = (
     ("ram_bytes", ram_bytes),
     ("available_bytes", available_bytes),
     ("swap_bytes", swap_bytes),
+    ("swap_used_bytes", swap_used_bytes),
     ("load_1m", load_1m),
     ("l4t", board.l4t),
     ("jetpack", board.jetpack),
     ("thermal_zones", thermal_zones),
     ("power", power),
+    ("on_battery", on_battery),
+    ("throttled", probes.throttle.pi),
     ("memory", memory),
 )
 # Unanswered, these are empty lists.
@@ -122,7 +154,8 @@ def identify(root="/"):
     """Return the identity of the machine whose /proc, /sys and /etc lie below `root`.
 
     Keys: those of QUESTIONS, python and python_bits (of the interpreter that runs this) and unknown
-    ({key: reason}). Units are in the names; the value can be written as JSON.
+    ({key: reason}). Units are in the names; the value can be written as JSON. throttled is what a
+    Raspberry Pi's firmware says of itself, see `probes.throttle.pi`.
     """
     facts = {"python": platform.python_version(), "python_bits": struct.calcsize("P") * 8}
     unknown = {}

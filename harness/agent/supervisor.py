@@ -4,6 +4,7 @@
     {"op": "probe", "backend": name}          -> {"event": "finished", "status", "reason", "result"}
     {"op": "run", "backend", "artifact", ...} -> {"event": "phase", "name"} ..., "finished" with
                                                  status, reason, result
+    {"op": "tune", "do": "look"|"set"|"undo"} -> {"event": "finished", ...}, see tuning.answer
     {"op": "close"} or end of input           -> the supervisor leaves
 
 Every event carries the request's "id".
@@ -12,14 +13,18 @@ Every event carries the request's "id".
 import hashlib
 import json
 import os
+import resource
 import signal
 import sys
 import time
 
 from harness.agent import launch, probes
+from harness.agent.sentinel import Sentinel
 
 # Artifacts whose content was checked against the request, by (path, size, modification time).
 _CHECKED = {}  # type: dict
+# One per supervisor: what it read after one run may serve before the next.
+_SENTINEL = Sentinel()
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -60,6 +65,12 @@ def _identify(request, events):
     return {"identity": identify.identify(request.get("root", "/"))}
 
 
+def _tune(request, events):
+    from harness.agent import tuning
+
+    return tuning.answer(request)
+
+
 def _measure(request, events):
     """Start the child, pass its phases on, sample power in its energy phase, and bury it."""
     refused = _refuse(request)
@@ -67,7 +78,7 @@ def _measure(request, events):
         return refused
     timeout_s = request.get("timeout_s", 300)
     meter = _Meter(request)
-    before = probes.host.snapshot()
+    surroundings = _Surroundings(request)
     began = time.time()
     start = time.monotonic()
     child = launch.Child(meter.request, _environment(request))
@@ -81,33 +92,62 @@ def _measure(request, events):
         ended = child.ending(timeout_s)
     status, reason = verdict or ended
     result = dict(last["result"], phase=last["phase"], power=meter.power)
-    result["host"] = probes.host.delta(before, probes.host.snapshot())
+    duration_s = time.monotonic() - start
+    result["host"] = surroundings.end()
     result["last_memory"] = child.last_memory
     return {
         "status": status,
         "reason": reason,
         "started_unix_s": began,
-        "duration_s": time.monotonic() - start,
+        "duration_s": duration_s,
         "result": result,
     }
 
 
+class _Surroundings:
+    """What else the machine did during a child's life: made before it starts, ended after it."""
+
+    def __init__(self, request):
+        self._cores = request.get("affinity")
+        self._timed = request["op"] == "run"
+        self._sentinel_ns = _SENTINEL.before(self._cores) if self._timed else None
+        self._used_s = _cpu_s()
+        self._before = probes.host.snapshot()
+
+    def end(self):
+        """Return what `host.delta` gives, with foreign_share, child_cpu_s and sentinel_ns."""
+        after = probes.host.snapshot()
+        own_s, child_s = (now - then for now, then in zip(_cpu_s(), self._used_s))
+        found = probes.host.delta(self._before, after)
+        found["foreign_share"] = probes.host.foreign_share(self._before, after, own_s + child_s)
+        found["child_cpu_s"] = child_s
+        if self._timed:
+            found["sentinel_ns"] = [self._sentinel_ns, _SENTINEL.after(self._cores)]
+        return found
+
+
+def _cpu_s():
+    """Return the CPU seconds of this process and of its reaped children with their trees."""
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    usages = [resource.getrusage(each) for each in who]
+    return [usage.ru_utime + usage.ru_stime for usage in usages]
+
+
 def _refuse(request):
-    """Return a failed answer where the artifact is not the one that was built, else None.
+    """Return a failed answer where a file of the artifact is not the one that was built, else None.
 
     A torch artifact carries program text: it runs only if its content is what the desk vouches for.
     """
-    wanted = request.get("sha256")
-    if not wanted:
-        return None
+    wanted = dict(request.get("sha256s") or {})
+    if request.get("sha256"):
+        wanted[request["artifact"]] = request["sha256"]
     reason = None
-    try:
-        if _sha256(request["artifact"]) != wanted:
-            reason = "{} is not the file that was built: its content changed".format(
-                request["artifact"]
-            )
-    except OSError as error:
-        reason = "cannot read {}: {}".format(request["artifact"], error.strerror)
+    for path in sorted(wanted):
+        try:
+            if _sha256(path) != wanted[path]:
+                reason = "{} is not the file that was built: its content changed".format(path)
+        except OSError as error:
+            reason = "cannot read {}: {}".format(path, error.strerror)
     if reason is None:
         return None
     now = time.time()
@@ -201,4 +241,4 @@ def _environment(request):
     return environment
 
 
-_OPERATIONS = {"identify": _identify, "probe": _measure, "run": _measure}
+_OPERATIONS = {"identify": _identify, "probe": _measure, "run": _measure, "tune": _tune}

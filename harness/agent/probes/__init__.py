@@ -5,10 +5,10 @@ sample, None for counters) and `facts` (name, method, scope, source, note). Meas
 of its own: reading a meter costs time and power that latency samples must not contain.
 """
 
-from harness.agent.probes import host, hwmon, ina3221, rapl
+from harness.agent.probes import host, hwmon, ina3221, rapl, throttle
 from harness.agent.tree import Unreadable
 
-__all__ = ["REGISTRY", "choose", "describe", "host", "hwmon", "ina3221", "rapl"]
+__all__ = ["REGISTRY", "choose", "describe", "host", "hwmon", "ina3221", "rapl", "throttle"]
 
 # In order of preference: the whole module, the processor's own counter, any other meter.
 REGISTRY = (("ina3221", ina3221.find), ("rapl", rapl.find), ("hwmon", hwmon.find))

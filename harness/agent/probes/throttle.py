@@ -38,7 +38,7 @@ def _x86_counts(root):
 
 
 def _jetson_counts(root):
-    named = []
+    named = []  # type: list
     for folder in _named_hwmon(root, "soctherm_oc"):
         named.extend((name, folder + "/" + name) for name in _JETSON_COUNTS)
     return tree.numbers(root, named, 1)
@@ -139,7 +139,7 @@ def _cpu_groups(root):
     A container without a cgroup namespace is told a path that it cannot see; its own group is then
     what is mounted at the top.
     """
-    folders = []
+    folders = []  # type: list
     for line in tree.text(root, "/proc/self/cgroup").splitlines():
         _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
         if not controllers:
