@@ -7,15 +7,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.stats.summary import LEAST_RUNS, Summary
-from harness.types import Case, Origin, Run, SessionPlan, Skip, Status
-from results import figures, measured
-from results.row import CaseRow, Verdict
+from harness.types import Case, Origin, Run, SessionPlan, Skip
+from results import clean, figures, measured, verdict
+from results.row import CaseRow
 
 __all__ = ["CaseRow", "runs_per_case", "summarise"]
 
 DEFAULT_PRECISION = 0.05
-_NOT_YET = "not measured yet: continue with boardmark run --resume"
 _UNREADABLE = "the session is finished, but no run of this case can be read: see its problems"
 
 
@@ -35,7 +33,9 @@ def summarise(plan: SessionPlan, runs: Iterable[Run], sealed: bool = False) -> l
     ]
     if sealed:
         rows = [
-            msgspec.structs.replace(row, reason=_UNREADABLE) if row.reason == _NOT_YET else row
+            msgspec.structs.replace(row, reason=_UNREADABLE)
+            if row.reason == verdict.NOT_YET
+            else row
             for row in rows
         ]
     return rows + [
@@ -81,17 +81,33 @@ def _identity(case: Case) -> tuple[str, str, str]:
 def _case_row(
     session_id: str, case: Case, origin: Origin | None, runs: Sequence[Run], precision: float
 ) -> CaseRow:
-    """Return the row of one case; its figures come from the runs that succeeded."""
+    """Return the row of one case; its figures come from its clean runs, see results/verdict.py.
+
+    A score and what the runtime says of itself do not hang on a quiet machine: any run tells them.
+    """
     good = [run for run in runs if run.status == "ok"]
-    latency = figures.latency(good)
-    tails, missing = figures.tails(good)
-    status, verdict, reason = _judge(runs, len(good), latency, precision)
+    flags = clean.flags_by_run(good)
+    used = clean.undisturbed(good, flags)
+    latency = figures.latency(used)
+    tails, missing = figures.tails(used)
     evidence = figures.last(good or runs, "evidence")
-    notes = figures.precision_notes(case.options.get("precision"), evidence)
+    fallback, normal = figures.fallback(case.options.get("precision"), evidence)
+    judged = verdict.judge(
+        verdict.Measured(
+            runs=runs,
+            used=used,
+            flags=flags,
+            latency=latency,
+            fallback=fallback,
+            precision=precision,
+        )
+    )
+    notes = normal + judged.notes
     if good:
-        notes += (*latency.warnings, *missing, *figures.memory_notes(good))
-    columns = tails | figures.throughput(good, case.batch) | figures.start(good)
-    columns |= figures.memory(good) | figures.power(good) | figures.quality(good)
+        notes += (*latency.warnings, *missing, *figures.memory_notes(used))
+    columns = tails | figures.phases(used) | figures.throughput(used, case.batch)
+    columns |= figures.start(used) | figures.memory(used) | figures.power(used)
+    columns |= figures.quality(good)
     return CaseRow(
         session_id=session_id,
         case_key=case.key,
@@ -104,13 +120,16 @@ def _case_row(
         scenario=case.scenario,
         batch=case.batch,
         threads=case.threads,
-        status=status,
-        verdict=verdict,
-        reason=reason,
+        side=case.side,
+        status=judged.status,
+        verdict=judged.verdict,
+        reason=judged.reason,
         notes=(*case.artifact.notes, *notes),
-        runs=len(good),
+        runs=len(used),
         runs_failed=len(runs) - len(good),
-        samples=sum(len(run.samples_ns) for run in good),
+        runs_disturbed=sum(not clean.is_clean(run, flags) for run in good),
+        samples=sum(len(run.samples_ns) for run in used),
+        stop_reasons=figures.stop_reasons(used),
         latency_p50_s=latency.center,
         latency_p50_lo_s=latency.lo,
         latency_p50_hi_s=latency.hi,
@@ -138,37 +157,3 @@ def _skip_row(session_id: str, skip: Skip, origin: Origin | None) -> CaseRow:
         verdict="skipped",
         reason=skip.reason,
     )
-
-
-def _judge(
-    runs: Sequence[Run], good: int, latency: Summary, precision: float
-) -> tuple[Status, Verdict, str | None]:
-    """Return status, verdict and reason of a case of which `good` of `runs` succeeded."""
-    if not runs:
-        return "skipped", "skipped", _NOT_YET
-    bad = [run for run in runs if run.status != "ok"]
-    if bad:
-        worst = collections.Counter(run.status for run in bad).most_common(1)[0][0]
-        cause = next((run.reason for run in bad if run.status == worst and run.reason), worst)
-        if good == 0:
-            return worst, "skipped" if worst == "skipped" else "failed", cause
-        share = f"{len(bad)} of {len(runs)} runs failed: {cause}"
-        if 2 * len(bad) >= len(runs):
-            return worst, "failed", share
-        return "ok", "unstable", share
-    reason = _imprecise(good, latency, precision)
-    return "ok", "imprecise" if reason else "valid", reason
-
-
-def _imprecise(good: int, latency: Summary, precision: float) -> str | None:
-    """Return why the interval of a case cannot be relied on, or None where it can."""
-    if latency.center is None:
-        return "; ".join(latency.warnings)
-    if good < LEAST_RUNS:
-        return f"{good} of {LEAST_RUNS} runs that an interval takes: measure more blocks"
-    width = latency.relative_half_width
-    if width is None or width > precision:
-        shown = "unknown" if width is None else f"±{width:.1%}"
-        asked = f"wider than ±{precision:.1%}"
-        return f"interval {shown}, {asked}: raise the budget or quieten the machine"
-    return None

@@ -29,7 +29,7 @@ def to_json(rows: Sequence[CaseRow]) -> str:
 
 
 def to_csv(rows: Iterable[CaseRow]) -> str:
-    """Return RFC 4180 text: unknown is empty, notes are joined by "; ", evidence is JSON.
+    """Return RFC 4180 text: unknown is empty, notes are joined by "; ", objects are JSON.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
@@ -42,7 +42,7 @@ def to_csv(rows: Iterable[CaseRow]) -> str:
 
 
 def write_parquet(rows: Iterable[CaseRow], path: Path) -> None:
-    """Write one parquet row per case to `path`, replacing it; evidence is JSON text."""
+    """Write one parquet row per case to `path`, replacing it; evidence and counts are JSON text."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -67,8 +67,10 @@ def _cell(value: Any) -> Any:
 def _record(row: CaseRow) -> Json:
     """Return a row as a dict that fits the parquet columns."""
     record: Json = msgspec.to_builtins(row)
-    record["evidence"] = msgspec.json.encode(row.evidence).decode() if row.evidence else None
-    return record
+    return {
+        name: _cell(value) or None if isinstance(value, dict) else value
+        for name, value in record.items()
+    }
 
 
 def _arrow_schema() -> Any:

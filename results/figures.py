@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import bisect
+import collections
 import statistics
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
+from harness.stats.quantiles import nearest_rank
 from harness.stats.summary import Summary, across_runs, pooled, within_run
 from harness.types import Json, Quality, Run
 from results import measured
 
 _TAILS = (0.9, 0.99)
+_BURST_NS = 10 * 10**9
+_SOAK_NS = 180 * 10**9
+_NARROW, _WIDE = ("f16", "bf16"), ("f32", "f64")
+_MOST_NODES, _FEW_NODES = 0.9, 0.5
 
 
 def latency(runs: Sequence[Run]) -> Summary:
@@ -30,19 +38,46 @@ def median_latencies_s(runs: Iterable[Run]) -> list[float]:
 
 
 def tails(runs: Sequence[Run]) -> tuple[Json, tuple[str, ...]]:
-    """Return p90, p99, shortest and longest call, and what is missing for a percentile."""
+    """Return p90, p99 and its interval, shortest and longest call, and what is missing for them."""
     samples = [run.samples_ns for run in runs if run.samples_ns]
     if not samples:
         return {}, ()
-    found = [pooled(samples, q) for q in _TAILS]
-    seconds = [None if tail.center is None else tail.center / 1e9 for tail in found]
+    p90, p99 = (pooled(samples, q) for q in _TAILS)
     columns = {
-        "latency_p90_s": seconds[0],
-        "latency_p99_s": seconds[1],
+        "latency_p90_s": _seconds(p90.center),
+        "latency_p99_s": _seconds(p99.center),
         "latency_min_s": min(map(min, samples)) / 1e9,
         "latency_max_s": max(map(max, samples)) / 1e9,
     }
-    return columns, tuple(warning for tail in found for warning in tail.warnings)
+    return columns, p90.warnings + p99.warnings
+
+
+def phases(runs: Iterable[Run]) -> Json:
+    """Return the latency of a rested board and of one that has worked for long, in seconds.
+
+    Burst: the median over runs of the median of each one's first 10 s of samples. Sustained: of the
+    last third of the time, from the runs whose samples cover 3 minutes at least; None without one.
+    """
+    burst, sustained = [], []
+    for run in runs:
+        ends = list(accumulate(run.samples_ns))
+        if not ends:
+            continue
+        first = max(1, bisect.bisect_right(ends, _BURST_NS))
+        burst.append(_median_s(run.samples_ns[:first]))
+        if ends[-1] >= _SOAK_NS:
+            last = bisect.bisect_right(ends, 2 * ends[-1] // 3)
+            sustained.append(_median_s(run.samples_ns[last:]))
+    return {
+        "latency_burst_s": statistics.median(burst) if burst else None,
+        "latency_sustained_s": statistics.median(sustained) if sustained else None,
+    }
+
+
+def stop_reasons(runs: Iterable[Run]) -> dict[str, int]:
+    """Return how many runs ended for which reason."""
+    found = collections.Counter(measured.text(run.result, "stop_reason") for run in runs)
+    return {reason: found[reason] for reason in sorted(filter(None, found))}
 
 
 def throughput(runs: Iterable[Run], batch: int) -> Json:
@@ -96,15 +131,32 @@ def memory_notes(runs: Iterable[Run]) -> tuple[str, ...]:
     return ()
 
 
-def precision_notes(asked: object, evidence: Json) -> tuple[str, ...]:
-    """Return that a runtime computes in another float type than asked for; it is free to do so.
+def fallback(asked: object, evidence: Json) -> tuple[str | None, tuple[str, ...]]:
+    """Return why what ran is not what was asked for, and what is worth knowing but normal.
 
-    Integer arithmetic needs no word: it is what a quantized level is for.
+    A fallback is a wider float type than asked for, which makes a half-precision level a float one,
+    or less than half of the nodes on the provider. Normal are another float type of the same width,
+    integer arithmetic, which is what a quantized level is for, and a delegate that leaves a few
+    nodes to the built-in kernels; under nine tenths of them on it are noted.
     """
+    reasons, notes = [], []
     ran = measured.text(evidence, "precision")
-    if asked is None or ran is None or ran == asked or not ran.startswith(("f", "bf")):
-        return ()
-    return (f"asked to compute in {asked}, the runtime computes in {ran}",)
+    if asked is not None and ran is not None and ran != asked and ran.startswith(("f", "bf")):
+        sentence = f"asked to compute in {asked}, the runtime computes in {ran}"
+        if asked in _NARROW and ran in _WIDE:
+            reasons.append(f"{sentence}: choose a runtime or a board that has {asked} arithmetic")
+        else:
+            notes.append(sentence)
+    total = measured.whole(evidence, "nodes_total")
+    taken = measured.whole(evidence, "nodes_on_provider")
+    if total is not None and taken is not None and 0 <= taken < _MOST_NODES * total:
+        provider = measured.text(evidence, "provider") or "the provider"
+        sentence = f"{total - taken} of {total} nodes ran outside {provider}"
+        if taken < _FEW_NODES * total:
+            reasons.append(f"{sentence}: choose a level or a runtime that takes its operators")
+        else:
+            notes.append(sentence)
+    return "; ".join(reasons) or None, tuple(notes)
 
 
 def power(runs: Sequence[Run]) -> Json:
@@ -152,3 +204,12 @@ def _quality_columns(score: Quality) -> Json:
         "fidelity": score.fidelity,
         "sqnr_db": score.sqnr_db,
     }
+
+
+def _median_s(samples_ns: Sequence[int]) -> float:
+    """Return the median by nearest rank in seconds."""
+    return nearest_rank(sorted(samples_ns), 0.5) / 1e9
+
+
+def _seconds(nanoseconds: float | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9

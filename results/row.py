@@ -8,7 +8,13 @@ import msgspec
 
 from harness.types import Json, Status
 
-Verdict = Literal["valid", "imprecise", "unstable", "failed", "skipped"]
+Verdict = Literal[
+    "valid", "imprecise", "fallback", "noisy", "throttled", "unstable", "failed", "skipped"
+]
+# Rows that may be ranked, where they have LEAST_RUNS runs: what is wide has an interval that says
+# so, what fell back is ranked as what it is, with its verdict beside it. What a disturbed or
+# throttled machine gave is no property of the case.
+COMPARABLE: tuple[Verdict, ...] = ("valid", "imprecise", "fallback")
 
 
 class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,21 +23,26 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     What it is
         `session_id`; `case_key` (None for a skipped case), `device`, `model`, `model_origin`
         (trained, pretrained, random, user, null), `variant`, `backend`, `runtime_version`,
-        `scenario`, `batch` (samples per call), `threads` (as asked for).
+        `scenario`, `batch` (samples per call), `threads` (as asked for), `side` of a comparison
+        (base, candidate; else empty).
     How far to trust it
-        `status` of its runs; `verdict`: valid, imprecise (fewer than 5 runs, or an interval wider
-        than asked for), unstable (some runs failed), failed (half or more did), skipped; `reason`
-        for anything but valid; `notes` are sentences with a number and a next step. `runs` counts
-        those that succeeded and that all figures come from, `runs_failed` the others, `samples` the
-        timed calls.
+        `status` of its runs; `verdict`, see results/verdict.py; `reason` for anything but valid;
+        `notes` are sentences with a number and a next step. `runs` counts those that all figures
+        come from, `runs_failed` those that did not succeed, `runs_disturbed` those that did while
+        the machine did something else: they are left out, unless fewer than 5 others remain.
+        `samples` are the timed calls, `stop_reasons` counts runs by why they ended: precise,
+        budget, count, no steady state.
     Time
         `latency_p50_s` is the geometric mean over runs of each run's median duration of one call,
         `_lo` and `_hi` its 95 % interval from the spread between runs (of one run's samples where
         there is one run). `latency_p90_s`, `latency_p99_s` are nearest-rank percentiles of all
-        samples, None where these are too few (368 for p99); `latency_min_s`, `latency_max_s` the
-        extremes. `throughput_per_s` counts samples over wall time, measured, with the interval
-        `throughput_lo_per_s` to `throughput_hi_per_s`. `load_s`, `import_s`, `first_inference_s`
-        are medians over runs.
+        samples, None where these are too few (368 for p99), `latency_p99_lo_s` and
+        `latency_p99_hi_s` its interval with the run as the unit; `latency_min_s`, `latency_max_s`
+        the extremes. Cold, burst and sustained: `first_inference_s`; `latency_burst_s`, the median
+        of each run's first 10 s; `latency_sustained_s`, of the last third of runs of 3 minutes and
+        more, else None. `throughput_per_s` counts samples over wall time, measured, with the
+        interval `throughput_lo_per_s` to `throughput_hi_per_s`. `load_s`, `import_s`,
+        `first_inference_s` are medians over runs.
     Memory
         Medians over runs of the process's high-water mark: `peak_rss_bytes`, and by phase
         `baseline_rss_bytes` (before the runtime is imported), `load_peak_rss_bytes`,
@@ -64,20 +75,27 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     scenario: str
     batch: int
     threads: int | None
+    side: str = ""
     status: Status
     verdict: Verdict
     reason: str | None
     notes: tuple[str, ...] = ()
     runs: int = 0
     runs_failed: int = 0
+    runs_disturbed: int = 0
     samples: int = 0
+    stop_reasons: dict[str, int] = {}
     latency_p50_s: float | None = None
     latency_p50_lo_s: float | None = None
     latency_p50_hi_s: float | None = None
     latency_p90_s: float | None = None
     latency_p99_s: float | None = None
+    latency_p99_lo_s: float | None = None
+    latency_p99_hi_s: float | None = None
     latency_min_s: float | None = None
     latency_max_s: float | None = None
+    latency_burst_s: float | None = None
+    latency_sustained_s: float | None = None
     throughput_per_s: float | None = None
     throughput_lo_per_s: float | None = None
     throughput_hi_per_s: float | None = None

@@ -95,9 +95,9 @@ def test_parquet_reads_back(rows, tmp_path):
     table = pq.read_table(path)
     assert tuple(table.column_names) == COLUMNS
     for found, row in zip(table.to_pylist(), rows, strict=True):
-        evidence = json.loads(found.pop("evidence") or "{}")
         wanted = {**msgspec.to_builtins(row), "notes": list(row.notes)}
-        assert evidence == wanted.pop("evidence")
+        for name in ("evidence", "stop_reasons"):
+            assert json.loads(found.pop(name) or "{}") == wanted.pop(name)
         assert found == wanted
     kinds = {field.name: str(field.type) for field in table.schema}
     assert kinds["latency_p50_s"] == "double"
