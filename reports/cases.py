@@ -14,6 +14,8 @@ from reports.tables import ROW_TONES
 from results.cases import CaseRow
 from results.row import CaseRow as _Row
 
+# The worst first; skipped cases are no doubt about anything.
+_DOUBTS = ("failed", "unstable", "throttled", "noisy", "fallback", "imprecise", "skipped")
 PERCENTILES = "p99 stands only where all runs of a case together hold 368 samples"
 
 
@@ -117,7 +119,7 @@ def doubtful(rows: Sequence[CaseRow]) -> tuple[Grid, ...]:
     rows = [row for row in rows if row.verdict != "valid"]
     if not rows:
         return ()
-    order = ("failed", "unstable", "imprecise", "skipped")
+    order = ("failed", "unstable", "throttled", "noisy", "fallback", "imprecise", "skipped")
     rows.sort(key=lambda row: order.index(row.verdict))
     return (
         Grid(

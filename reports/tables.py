@@ -11,6 +11,7 @@ from reports.grid import Badge, Cell, Grid, Group, Header, Row, Tone
 from reports.relations import Relations, comparable
 from reports.session import SessionView
 from results.cases import CaseRow
+from results.row import Verdict as RowVerdict
 from suites import Claim, Column, Metric, Table
 from suites.claims import Finding, Measured, Verdict, judge
 
@@ -21,9 +22,12 @@ VERDICT_TONES: dict[Verdict, Tone] = {
     "not reproduced": "bad",
     "not measurable here": "neutral",
 }
-ROW_TONES: dict[str, Tone] = {
+ROW_TONES: dict[RowVerdict, Tone] = {
     "valid": "good",
     "imprecise": "warn",
+    "fallback": "warn",
+    "noisy": "warn",
+    "throttled": "warn",
     "unstable": "warn",
     "failed": "bad",
     "skipped": "neutral",
@@ -72,12 +76,15 @@ def documented(claim: Claim) -> str:
 
 def base_of(rows: Sequence[CaseRow], row: CaseRow, variant: str) -> CaseRow | None:
     """Return the case of `variant` that shares everything else with `row`, or None."""
-    wanted = (row.model, row.backend, row.scenario, row.batch, row.threads)
     for other in rows:
-        shared = (other.model, other.backend, other.scenario, other.batch, other.threads)
-        if other.variant == variant and shared == wanted:
+        if other.variant == variant and _place(other) == _place(row):
             return other
     return None
+
+
+def _place(row: CaseRow) -> tuple[object, ...]:
+    """Return everything of a case that its reference shares with it."""
+    return row.model, row.backend, row.scenario, row.batch, row.threads, row.side
 
 
 def tables(view: SessionView, model: str, scenario: str) -> tuple[Grid, ...]:
@@ -166,7 +173,8 @@ def _row(row: CaseRow, place: _Place) -> Row:
     """Return one case: its relations with their verdicts, the absolute figure, and what to know."""
     cells = tuple(_cell(row, column, place) for column in place.table.columns)
     threads = {other.threads for other in place.rows if other.threads}
-    detail = f"{row.threads} threads" if len(threads) > 1 and row.threads else None
+    words = [row.side, f"{row.threads} threads" if len(threads) > 1 and row.threads else ""]
+    detail = ", ".join(filter(None, words)) or None
     return Row(
         head=row.backend,
         detail=detail,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.types import Case, Origin, Run, SessionPlan, Skip
+from harness.types import Case, Json, Origin, Run, SessionPlan, Skip
 from results import clean, figures, measured, verdict
 from results.row import CaseRow
 
@@ -92,22 +92,18 @@ def _case_row(
     tails, missing = figures.tails(used)
     evidence = figures.last(good or runs, "evidence")
     fallback, normal = figures.fallback(case.options.get("precision"), evidence)
-    judged = verdict.judge(
-        verdict.Measured(
-            runs=runs,
-            used=used,
-            flags=flags,
-            latency=latency,
-            fallback=fallback,
-            precision=precision,
-        )
+    subject = verdict.Measured(
+        runs=runs,
+        used=used,
+        flags=flags,
+        latency=latency,
+        fallback=fallback,
+        precision=precision,
     )
-    notes = normal + judged.notes
+    judged = verdict.judge(subject)
+    notes = (*case.artifact.notes, *normal, *judged.notes)
     if good:
         notes += (*latency.warnings, *missing, *figures.memory_notes(used))
-    columns = tails | figures.phases(used) | figures.throughput(used, case.batch)
-    columns |= figures.start(used) | figures.memory(used) | figures.power(used)
-    columns |= figures.quality(good)
     return CaseRow(
         session_id=session_id,
         case_key=case.key,
@@ -124,7 +120,7 @@ def _case_row(
         status=judged.status,
         verdict=judged.verdict,
         reason=judged.reason,
-        notes=(*case.artifact.notes, *notes),
+        notes=notes,
         runs=len(used),
         runs_failed=len(runs) - len(good),
         runs_disturbed=sum(not clean.is_clean(run, flags) for run in good),
@@ -135,8 +131,16 @@ def _case_row(
         latency_p50_hi_s=latency.hi,
         size_bytes=case.artifact.size_bytes,
         evidence=evidence,
-        **columns,
+        **tails,
+        **_columns(case, used),
+        **figures.quality(good),
     )
+
+
+def _columns(case: Case, used: Sequence[Run]) -> Json:
+    """Return the figures of the runs that count, as columns."""
+    columns = figures.phases(used) | figures.throughput(used, case.batch) | figures.start(used)
+    return columns | figures.memory(used) | figures.power(used)
 
 
 def _skip_row(session_id: str, skip: Skip, origin: Origin | None) -> CaseRow:
