@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import StoreError, UsageError
@@ -27,6 +27,7 @@ from results.schema import TABLES
 
 SESSIONS = "sessions"
 PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+_BACK = re.compile(r"latest(?:~(\d{1,6}))?")
 
 
 def new_session_id(now_unix_s: float | None = None) -> str:
@@ -123,15 +124,18 @@ class Store:
         )
 
     def resolve(self, word: str) -> str:
-        """Return the id that `latest`, an id, or an unambiguous beginning of one stands for."""
+        """Return the id that a word stands for: an id, an unambiguous beginning, or `latest`.
+
+        `latest~1` is the session before the latest, and so on.
+        """
         known = self.sessions()
         if not known:
             raise UsageError(
                 f"the store {str(self.root)!r} holds no session yet",
                 "measure one with boardmark run",
             )
-        if word == "latest":
-            return known[-1]
+        if back := _BACK.fullmatch(word):
+            return _from_the_end(known, int(back.group(1) or 0))
         found = [name for name in known if name == word] or [n for n in known if n.startswith(word)]
         if len(found) == 1 and word:
             return found[0]
@@ -180,6 +184,16 @@ class Store:
         for table in ("runs", "samples"):
             for path in parts.find(self.root, table, session_id):
                 path.unlink()
+
+
+def _from_the_end(known: Sequence[str], back: int) -> str:
+    """Return the session `back` places before the latest."""
+    if back < len(known):
+        return known[-1 - back]
+    raise UsageError(
+        f"there is no session latest~{back}: the store holds {len(known)}",
+        "boardmark list sessions shows them",
+    )
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -313,6 +314,10 @@ def test_words_for_sessions(store):
     assert store.sessions() == tuple(names)
     assert store.live() == (names[0], names[2])
     assert store.resolve("latest") == names[2]
+    assert [store.resolve(f"latest~{back}") for back in range(3)] == names[::-1]
+    for word in ("latest~3", "latest~-1", "latest~", "latest~1x"):
+        with pytest.raises(UsageError, match=re.escape(word)):
+            store.resolve(word)
     assert store.resolve("20261119") == names[0]
     assert store.resolve(names[1]) == names[1]
     with pytest.raises(UsageError, match="ambiguous session '20261120'"):
