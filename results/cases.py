@@ -14,6 +14,10 @@ from results.row import CaseRow
 __all__ = ["CaseRow", "runs_per_case", "summarise"]
 
 DEFAULT_PRECISION = 0.05
+_IDENTITY = (
+    *("device", "model", "variant", "backend", "runtime_version", "scenario", "batch", "threads"),
+    "side",
+)
 _UNREADABLE = "the session is finished, but no run of this case can be read: see its problems"
 
 
@@ -107,16 +111,7 @@ def _case_row(
     return CaseRow(
         session_id=session_id,
         case_key=case.key,
-        device=case.device,
-        model=case.model,
         model_origin=origin,
-        variant=case.variant,
-        backend=case.backend,
-        runtime_version=case.runtime_version,
-        scenario=case.scenario,
-        batch=case.batch,
-        threads=case.threads,
-        side=case.side,
         status=judged.status,
         verdict=judged.verdict,
         reason=judged.reason,
@@ -131,6 +126,7 @@ def _case_row(
         latency_p50_hi_s=latency.hi,
         size_bytes=case.artifact.size_bytes,
         evidence=evidence,
+        **{name: getattr(case, name) for name in _IDENTITY},
         **tails,
         **_columns(case, used),
         **figures.quality(good),

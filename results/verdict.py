@@ -119,9 +119,8 @@ def _noisy(case: Measured) -> str | None:
     if all(is_clean(run, case.flags) for run in case.used):
         return None
     found = _runs_with(case, _spoils)
-    return _sentence(
-        f"{len(found)} of {len(case.used)} runs were disturbed", found.values(), advise=True
-    )
+    lead = f"{len(found)} of {len(case.used)} runs {_were(found)} disturbed"
+    return _sentence(lead, found.values(), advise=True)
 
 
 def _imprecise(case: Measured) -> str | None:
