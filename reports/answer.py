@@ -14,29 +14,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from reports.figures import common_scale, interval, percent, scaled, times
+from reports.choices import Choice, fastest, gentlest, leanest, smallest, undominated
+from reports.figures import interval, percent, times
+from reports.names import label, listed
+from reports.pareto import simultaneous
 from reports.relations import Relations, comparable
 from reports.session import SessionView
 from results.cases import CaseRow
-from suites import Metric
 
 LOSS_LIMIT = 0.01
-_SHOWN = 4
-
-
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The best case under one criterion, and the `rivals` that share the place; `tie` says why."""
-
-    criterion: str
-    best: CaseRow
-    rivals: tuple[CaseRow, ...]
-    figure: str
-    tie: str = "the data cannot tell them apart"
-
-    @property
-    def who(self) -> str:
-        """Name the best case and those that cannot be told from it."""
-        return listed([self.best, *self.rivals])
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +32,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     choices: tuple[Choice, ...]
     limits: tuple[str, ...]
-
-
-def label(row: CaseRow) -> str:
-    """Name a case by what is chosen: the level and the runtime."""
-    return f"{row.variant} on {row.backend}"
 
 
 def answers(view: SessionView) -> tuple[Answer, ...]:
@@ -68,26 +49,73 @@ def _answer(model: str, view: SessionView, relations: Relations) -> Answer:
     if not valid:
         sentence = f"The data cannot name a level for {model}: none of its cases can be compared."
         return Answer(model=model, sentence=sentence, choices=(), limits=limits)
-    scored = [row for row in valid if row.quality_loss is not None]
-    keeping = [row for row in scored if (row.quality_loss or 0) <= LOSS_LIMIT]
+    keeping = [row for row in valid if keeps_quality(row)]
     main = (
-        _fastest("Fastest with at most 1 % of quality lost", keeping, relations)
+        fastest("Fastest shown to lose at most 1 % of quality", keeping, relations)
         if keeping
         else None
     )
-    fastest = _fastest("Fastest of all", valid, relations)
+    unproven = _unproven(valid, main, relations)
+    quickest = fastest("Fastest of all", valid, relations)
     choices = [
         main,
-        fastest,
-        _smallest(valid),
-        _leanest(valid, relations),
-        _gentlest(valid, relations),
+        fastest("Faster, but may lose more", unproven, relations) if unproven else None,
+        quickest,
+        undominated(valid, relations) if (main or quickest).rivals else None,
+        smallest(valid),
+        leanest(valid, relations),
+        gentlest(valid, relations),
     ]
+    terms = _terms(valid, keeping, unproven if main else ())
     return Answer(
         model=model,
-        sentence=_sentence(main or fastest, _terms(valid, scored, keeping), relations, rows),
+        sentence=_sentence(main or quickest, terms, relations, rows),
         choices=tuple(choice for choice in choices if choice),
-        limits=limits,
+        limits=(*limits, *_reach(unproven)),
+    )
+
+
+def keeps_quality(row: CaseRow) -> bool:
+    """Tell whether `row` is shown to lose at most 1 % of quality: by the upper end of its interval.
+
+    FP32 is what the loss is relative to, so that its own figure is enough.
+    """
+    if row.quality_loss is None:
+        return False
+    most = row.quality_loss if row.variant == "fp32" else row.quality_loss_hi
+    return most is not None and most <= LOSS_LIMIT
+
+
+def _unproven(valid: Sequence[CaseRow], main: Choice | None, relations: Relations) -> list[CaseRow]:
+    """Return the cases, shown to be faster, whose small loss has an interval beyond the limit."""
+    confidence = simultaneous(len(valid))
+
+    def faster(row: CaseRow) -> bool:
+        if main is None:
+            return True
+        lo = relations.ratio("latency", row, main.best, confidence).lo
+        return lo is not None and lo > 1
+
+    return [
+        row
+        for row in valid
+        if row.quality_loss is not None
+        and row.quality_loss <= LOSS_LIMIT
+        and not keeps_quality(row)
+        and faster(row)
+    ]
+
+
+def _reach(unproven: Sequence[CaseRow]) -> tuple[str, ...]:
+    """Return by how much the quality of `unproven` cases may fall, and what would tell."""
+    if not unproven:
+        return ()
+    known = [row.quality_loss_hi for row in unproven if row.quality_loss_hi is not None]
+    samples = max((row.quality_n or 0 for row in unproven), default=0)
+    reach = f"up to {percent(max(known))}" if known else "there is no interval"
+    return (
+        f"{listed(unproven)} lost at most 1 % of quality on {samples} samples, but may lose more"
+        f" ({reach}): more evaluation samples would tell.",
     )
 
 
@@ -128,22 +156,33 @@ def _maybe_faster(valid: Sequence[CaseRow], doubtful: Sequence[CaseRow]) -> list
 
 
 class _Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sentence may say about quality: `lead` before the choice, `condition` behind it."""
+    """What the sentence may say about quality: `lead` before the choice, `condition` behind it.
+
+    `doubt` is what it adds of faster cases that may or may not keep the condition.
+    """
 
     lead: str = ""
     condition: str = ""
+    doubt: str = ""
 
 
 def _terms(
-    valid: Sequence[CaseRow], scored: Sequence[CaseRow], keeping: Sequence[CaseRow]
+    valid: Sequence[CaseRow], keeping: Sequence[CaseRow], unproven: Sequence[CaseRow]
 ) -> _Terms:
     """Return the terms of a choice among `keeping`, or among all of `valid` where none keeps it."""
     if keeping:
-        return _Terms(condition=" among those that lose at most 1 % of quality")
+        verb = "is" if len(unproven) == 1 else "are"
+        return _Terms(
+            condition=" among those shown to lose at most 1 % of quality",
+            doubt=f"; {listed(unproven)} {verb} faster, but may lose more" if unproven else "",
+        )
+    scored = [row for row in valid if row.quality_loss is not None]
     if not scored:
         return _Terms()
     which = "level" if len(scored) == len(valid) else "scored level"
-    return _Terms(lead=f"every {which} loses more than 1 % of quality")
+    if all(row.quality_loss_lo is not None and row.quality_loss_lo > LOSS_LIMIT for row in scored):
+        return _Terms(lead=f"every {which} loses more than 1 % of quality")
+    return _Terms(lead=f"no {which} is shown to lose at most 1 % of quality")
 
 
 def _sentence(choice: Choice, terms: _Terms, relations: Relations, rows: Sequence[CaseRow]) -> str:
@@ -151,11 +190,11 @@ def _sentence(choice: Choice, terms: _Terms, relations: Relations, rows: Sequenc
     best, model = choice.best, choice.best.model
     if choice.rivals:
         tied = [best, *choice.rivals]
-        smallest = min(tied, key=lambda row: row.size_bytes or math.inf)
+        least = min(tied, key=lambda row: row.size_bytes or math.inf)
         lead = f"{terms.lead}, and " if terms.lead else ""
         return (
             f"For {model} {lead}the data cannot tell which of {listed(tied)} is the fastest"
-            f"{terms.condition}; the smallest of them is {label(smallest)}."
+            f"{terms.condition}; the smallest of them is {label(least)}{terms.doubt}."
         )
     if terms.lead:
         return f"For {model} {terms.lead}; the fastest of all is {label(best)}."
@@ -163,7 +202,8 @@ def _sentence(choice: Choice, terms: _Terms, relations: Relations, rows: Sequenc
     doubtful = [row for row in rows if _doubtful(row)]
     valid = [row for row in rows if comparable(row)]
     scope = "of the cases that can be ranked " if _maybe_faster(valid, doubtful) else ""
-    return f"For {model} ship {label(best)}: {scope}it is the fastest{terms.condition}{facts}."
+    choice_is = f"For {model} ship {label(best)}: {scope}it is the fastest"
+    return f"{choice_is}{terms.condition}{facts}{terms.doubt}."
 
 
 def _facts(best: CaseRow, terms: _Terms, relations: Relations, rows: Sequence[CaseRow]) -> str:
@@ -189,105 +229,3 @@ def _facts(best: CaseRow, terms: _Terms, relations: Relations, rows: Sequence[Ca
             f"{percent(best.quality_loss)} of quality lost" + (f" [{span}]" if span else "")
         )
     return f" ({', '.join(parts)})" if parts else ""
-
-
-def _fastest(criterion: str, rows: Sequence[CaseRow], relations: Relations) -> Choice:
-    """Return the case with the lowest median latency, and those it cannot be told from."""
-    best = min(rows, key=lambda row: row.latency_p50_s or 0)
-    factor, unit = common_scale([best.latency_p50_s], "s")
-    span = interval(best.latency_p50_lo_s, best.latency_p50_hi_s, factor)
-    figure = f"p50 {scaled(best.latency_p50_s, factor)} {unit}" + (f" [{span}]" if span else "")
-    rivals = _rivals("latency", best, rows, relations)
-    return Choice(criterion=criterion, best=best, rivals=rivals, figure=figure)
-
-
-def _smallest(rows: Sequence[CaseRow]) -> Choice | None:
-    """Return the case with the smallest artifact; within 1 % of it counts as the same."""
-    known = [row for row in rows if row.size_bytes]
-    if not known:
-        return None
-    best = min(known, key=lambda row: row.size_bytes or 0)
-    limit = (best.size_bytes or 0) * 1.01
-    rivals = tuple(row for row in known if row is not best and (row.size_bytes or 0) <= limit)
-    factor, unit = common_scale([best.size_bytes], "bytes")
-    figure = f"{scaled(best.size_bytes, factor)} {unit}"
-    return Choice(
-        criterion="Smallest model file",
-        best=best,
-        rivals=rivals,
-        figure=figure,
-        tie="within 1 % of each other",
-    )
-
-
-def _leanest(rows: Sequence[CaseRow], relations: Relations) -> Choice | None:
-    """Return the case with the lowest peak memory, and those it cannot be told from."""
-    known = [row for row in rows if row.peak_rss_bytes]
-    if not known:
-        return None
-    best = min(known, key=lambda row: row.peak_rss_bytes or 0)
-    factor, unit = common_scale([best.peak_rss_bytes], "bytes")
-    return Choice(
-        criterion="Least peak memory",
-        best=best,
-        rivals=_rivals("memory", best, known, relations),
-        figure=f"{scaled(best.peak_rss_bytes, factor)} {unit}",
-    )
-
-
-def _gentlest(rows: Sequence[CaseRow], relations: Relations) -> Choice | None:
-    """Return the case faster than FP32 on its runtime that loses least, and those it overlaps."""
-    bases = {row.backend: row for row in rows if row.variant == "fp32"}
-    faster = []
-    for row in rows:
-        speed = relations.measured("speed", row, bases.get(row.backend))
-        if row.variant != "fp32" and speed.lo is not None and speed.lo > 1:
-            faster.append(row)
-    known = [row for row in faster if row.quality_loss is not None]
-    if not known:
-        return None
-    best = min(known, key=lambda row: row.quality_loss or 0)
-    ceiling = best.quality_loss if best.quality_loss_hi is None else best.quality_loss_hi
-    rivals = tuple(row for row in known if row is not best and _reaches(row, ceiling or 0))
-    return Choice(
-        criterion="Least quality lost while faster than FP32",
-        best=best,
-        rivals=rivals,
-        figure=f"{percent(best.quality_loss)} lost",
-    )
-
-
-def _reaches(row: CaseRow, ceiling: float) -> bool:
-    """Tell whether the loss of `row` may be as low as `ceiling`."""
-    low = row.quality_loss if row.quality_loss_lo is None else row.quality_loss_lo
-    return (low or 0) <= ceiling
-
-
-def _rivals(
-    metric: Metric, best: CaseRow, rows: Sequence[CaseRow], relations: Relations
-) -> tuple[CaseRow, ...]:
-    """Return the rows whose ratio to `best` does not exclude 1, at a confidence that all share."""
-    others = [row for row in rows if row is not best]
-    confidence = 1 - 0.05 / max(1, len(others))
-    undecided = []
-    for row in others:
-        ratio = relations.ratio(metric, best, row, confidence)
-        if ratio.lo is None or ratio.lo <= 1:
-            undecided.append(row)
-    return tuple(undecided)
-
-
-def listed(rows: Sequence[CaseRow], shown: int = _SHOWN) -> str:
-    """Name the first `shown` cases, level by level, and count the rest."""
-    levels: dict[str, list[str]] = {}
-    for row in rows[:shown]:
-        levels.setdefault(row.variant, []).append(row.backend)
-    names = [f"{level} on {_and(backends)}" for level, backends in levels.items()]
-    if len(rows) > shown:
-        names.append(f"{len(rows) - shown} more")
-    return _and(names)
-
-
-def _and(words: Sequence[str]) -> str:
-    """Join words as a sentence does."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

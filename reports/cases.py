@@ -8,6 +8,7 @@ import msgspec
 
 from reports.figures import DASH, common_scale, interval, scaled
 from reports.grid import Badge, Cell, Grid, Group, Header, Row
+from reports.names import head
 from reports.relations import comparable
 from reports.session import SessionView
 from reports.tables import ROW_TONES
@@ -119,8 +120,7 @@ def doubtful(rows: Sequence[CaseRow]) -> tuple[Grid, ...]:
     rows = [row for row in rows if row.verdict != "valid"]
     if not rows:
         return ()
-    order = ("failed", "unstable", "throttled", "noisy", "fallback", "imprecise", "skipped")
-    rows.sort(key=lambda row: order.index(row.verdict))
+    rows.sort(key=lambda row: _DOUBTS.index(row.verdict))
     return (
         Grid(
             id="doubtful",
@@ -144,7 +144,7 @@ def _row(row: CaseRow, factors: Sequence[float]) -> Row:
     doubt = f", {row.verdict}" if row.verdict != "valid" else ""
     detail = f"{row.runs} runs, {row.samples} samples{doubt}"
     return Row(
-        head=f"{row.variant} · {row.backend}",
+        head=head(row),
         detail=detail,
         cells=tuple(cells),
         doubtful=not comparable(row),
@@ -155,7 +155,7 @@ def _reason(row: CaseRow) -> Row:
     """Return one case that is not valid with its reason."""
     scenario = scenario_name(row.scenario, row.batch)
     return Row(
-        head=f"{row.variant} · {row.backend}",
+        head=head(row),
         detail=f"{row.model}, {scenario[0].lower()}{scenario[1:]}",
         cells=(
             Cell(text="", badges=(Badge(text=row.verdict, tone=ROW_TONES[row.verdict]),)),

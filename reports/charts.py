@@ -110,7 +110,8 @@ def _strip_names(strips: Sequence[_Strip]) -> list[str]:
     for strip in strips:
         row = strip.row
         way = f" b{row.batch} t{row.threads}" if len(ways) > 1 else ""
-        names.append(plain(row.variant, _NAME) + way)
+        side = f" {row.side}" if row.side else ""
+        names.append(plain(row.variant, _NAME) + side + way)
     return names
 
 

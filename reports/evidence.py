@@ -5,6 +5,7 @@ from __future__ import annotations
 from reports.cases import own_notes, scenario_name
 from reports.figures import DASH, plain
 from reports.grid import Cell, Grid, Group, Header, Row
+from reports.names import head
 from reports.relations import comparable
 from reports.session import SessionView
 from results import measured
@@ -42,7 +43,7 @@ def _row(row: CaseRow) -> Row:
     told = row.evidence
     remarks = [*own_notes(row), *filter(None, [measured.text(told, "detail")])]
     return Row(
-        head=f"{row.variant} · {row.backend}",
+        head=head(row),
         cells=(
             Cell(text=_text(told, "version")),
             Cell(text=_text(told, "threads")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reports.cases import scenario_name
 from reports.figures import common_scale, scaled
 from reports.grid import Cell, Grid, Group, Header, Row
+from reports.names import head
 from reports.relations import comparable
 from reports.session import SessionView
 from results.cases import CaseRow
@@ -53,7 +54,7 @@ def _row(row: CaseRow, factor: float) -> Row:
         (row.steady_peak_rss_bytes, row.steady_anon_bytes, row.steady_file_bytes),
     )
     return Row(
-        head=f"{row.variant} · {row.backend}",
+        head=head(row),
         cells=tuple(_cell(reading, factor) for reading in readings),
         doubtful=not comparable(row),
     )

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
+from harness.gate.metrics import LEAST_P99_SAMPLES
 from harness.stats.compare import Comparison, paired_ratio
+from harness.stats.quantiles import nearest_rank
 from harness.stats.summary import LEAST_RUNS
 from harness.types import Run
 from reports.session import SessionView
 from results import figures, measured
 from results.cases import CaseRow, runs_per_case
+from results.clean import flags_by_run, is_clean
+from results.row import COMPARABLE
 from suites import Metric
 from suites.claims import Measured
 
-_PER_RUN: dict[Metric, Callable[[Run, int], float | None]] = {
+# What two cases are held against each other by, beside what a claim may speak of.
+Figure = Metric | Literal["p99", "energy"]
+
+
+def _p99_s(run: Run, batch: int) -> float | None:
+    """Return a run's own p99 in seconds, None where its few samples leave the rank to chance."""
+    if len(run.samples_ns) < LEAST_P99_SAMPLES:
+        return None
+    return nearest_rank(sorted(run.samples_ns), 0.99) / 1e9
+
+
+_PER_RUN: dict[Figure, Callable[[Run, int], float | None]] = {
     "latency": lambda run, batch: measured.latency_p50_s(run),
+    "p99": _p99_s,
     "throughput": measured.throughput_per_s,
     "memory": lambda run, batch: figures.memory([run])["peak_rss_bytes"],
+    "energy": lambda run, batch: measured.energy_j(run),
 }
-
-
 _UNTIMED: frozenset[Metric] = frozenset({"size", "quality_loss", "memory"})
 # A relation known no better than this overlaps every documented figure near it and confirms none.
 _WIDEST = 0.25
@@ -29,24 +45,44 @@ def comparable(row: CaseRow) -> bool:
     """Tell whether the runs of `row` may be compared with another case's, block by block.
 
     A wide latency interval is no obstacle: what moved both cases of a block cancels in their ratio,
-    and the ratio has an interval of its own. Failed runs and too few blocks are.
+    and the ratio has an interval of its own. Failed runs, a disturbed machine and too few blocks
+    are.
     """
-    return row.verdict == "valid" or (row.verdict == "imprecise" and row.runs >= LEAST_RUNS)
+    return row.verdict in COMPARABLE and row.runs >= LEAST_RUNS
 
 
 class Relations:
     """The relations between the cases of one session."""
 
     def __init__(self, view: SessionView) -> None:
-        """Sort the runs that succeeded by case, once."""
-        self._runs = runs_per_case(run for run in view.runs if run.status == "ok")
+        """Sort the runs that succeeded by case and find the undisturbed ones, once."""
+        good = [run for run in view.runs if run.status == "ok"]
+        flags = flags_by_run(good)
+        self._runs = runs_per_case(good)
+        self._clean = {
+            key: {run.block for run in runs if is_clean(run, flags)}
+            for key, runs in self._runs.items()
+        }
+        self._values: dict[tuple[Figure, str | None], dict[int, float]] = {}
         self._architecture = measured.text(view.plan.environment, "arch")
 
     def ratio(
-        self, metric: Metric, base: CaseRow, other: CaseRow, confidence: float = 0.95
+        self, figure: Figure, base: CaseRow, other: CaseRow, confidence: float = 0.95
     ) -> Comparison:
-        """Return other / base of `metric` (latency, throughput or memory), paired by block."""
-        return paired_ratio(self._blocks(metric, base), self._blocks(metric, other), confidence)
+        """Return other / base of a `figure` that every run has, paired by block.
+
+        Only blocks in which both ran undisturbed count where there are enough of them: leaving out
+        one side of a block would charge the other with what moved both.
+        """
+        sides = [self._blocks(figure, row) for row in (base, other)]
+        clean = self._undisturbed(base) & self._undisturbed(other) & sides[0].keys()
+        if len(clean & sides[1].keys()) >= LEAST_RUNS:
+            sides = [{block: side[block] for block in side.keys() & clean} for side in sides]
+        return paired_ratio(sides[0], sides[1], confidence)
+
+    def _undisturbed(self, row: CaseRow) -> set[int]:
+        """Return the blocks in which nothing disturbed the case's run."""
+        return self._clean.get(row.case_key or "", set())
 
     def measured(self, metric: Metric, row: CaseRow, base: CaseRow | None) -> Measured:
         """Return the relation that may be judged: nothing where doubt about a case touches it.
@@ -64,7 +100,8 @@ class Relations:
 
     @staticmethod
     def _trusted(metric: Metric, row: CaseRow) -> bool:
-        return comparable(row) or (metric in _UNTIMED and row.verdict in ("imprecise", "unstable"))
+        measured = row.verdict not in ("failed", "skipped")
+        return comparable(row) or (metric in _UNTIMED and measured)
 
     def shown(self, metric: Metric, row: CaseRow, base: CaseRow | None) -> Measured:
         """Return the relation of `row` to its `base` that a claim of `metric` speaks of."""
@@ -110,10 +147,11 @@ class Relations:
     def _none(self, reason: str) -> Measured:
         return Measured(value=None, reason=reason, architecture=self._architecture)
 
-    def _blocks(self, metric: Metric, row: CaseRow) -> dict[int, float]:
-        """Return the metric of each block's run, where it is known."""
-        per_run = _PER_RUN[metric]
-        values = {
-            run.block: per_run(run, row.batch) for run in self._runs.get(row.case_key or "", ())
-        }
-        return {block: value for block, value in values.items() if value is not None}
+    def _blocks(self, figure: Figure, row: CaseRow) -> dict[int, float]:
+        """Return the figure of each block's run, where it is known."""
+        place = (figure, row.case_key)
+        if place not in self._values:
+            runs = self._runs.get(row.case_key or "", ())
+            values = {run.block: _PER_RUN[figure](run, row.batch) for run in runs}
+            self._values[place] = {block: one for block, one in values.items() if one is not None}
+        return self._values[place]

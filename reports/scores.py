@@ -48,6 +48,7 @@ def _row(row: CaseRow) -> Row:
     """Return the score of one case."""
     return Row(
         head=row.backend,
+        detail=row.side or None,
         cells=(
             Cell(text=_digits(row.quality)),
             Cell(text=_digits(row.quality_reference)),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 from harness.units import show
 from reports.answer import Answer, answers
 from reports.cases import doubtful, scenario_name
+from reports.columns import aligned
 from reports.drift import drift, sentences
 from reports.figures import DASH, interval, percent, plain, times
 from reports.identity import command, session
@@ -16,7 +16,6 @@ from reports.session import SessionView
 from reports.tables import base_of
 from results.cases import CaseRow
 
-_WIDEST = 40
 _HEADERS = (
     "level",
     "runtime",
@@ -87,7 +86,7 @@ def _tables(view: SessionView, model: str, relations: Relations) -> list[str]:
         mine = [row for row in rows if (row.scenario, row.batch) == (scenario, batch)]
         lines = [_HEADERS, *(_cells(row, mine, relations) for row in mine)]
         title = plain(f"{model}, {scenario_name(scenario, batch).lower()}")
-        found.append(f"{title}\n{_aligned(lines)}")
+        found.append(f"{title}\n{aligned(lines, _WORDS)}")
     return found
 
 
@@ -110,28 +109,4 @@ def _cells(row: CaseRow, rows: Sequence[CaseRow], relations: Relations) -> tuple
         percent(row.quality_loss),
         DASH if row.fidelity is None else f"{row.fidelity:.4f}",
         row.verdict,
-    )
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Return the lines as columns as wide as their widest cell."""
-    cells = [[plain(cell, _WIDEST).replace("\u00a0", " ") for cell in line] for line in lines]
-    widths = [max(_width(line[column]) for line in cells) for column in range(len(cells[0]))]
-    rows = []
-    for line in cells:
-        padded = [
-            cell + " " * (width - _width(cell))
-            if column in _WORDS
-            else " " * (width - _width(cell)) + cell
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        rows.append("  " + "  ".join(padded).rstrip())
-    return "\n".join(rows)
-
-
-def _width(text: str) -> int:
-    """Return the columns `text` takes on a terminal: wide characters two, combining ones none."""
-    return sum(
-        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
-        for one in text
     )

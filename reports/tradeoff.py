@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from reports import svg
-from reports.answer import listed
 from reports.axes import plain_ticks
 from reports.figures import common_scale, percent, plain, scaled
-from reports.relations import comparable
+from reports.names import label, listed
+from reports.pareto import front
+from reports.relations import Relations
 from reports.session import SessionView
 from results.cases import CaseRow
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 _NAME = 24
-_SAME = 0.01  # latencies and sizes this close, relatively, count as one
-_SAME_LOSS = 0.0005
 
 
 def tradeoff(view: SessionView, model: str) -> tuple[svg.Picture, ...]:
@@ -36,31 +35,16 @@ def tradeoff(view: SessionView, model: str) -> tuple[svg.Picture, ...]:
     ]
     if not rows:
         return ()
-    best = pareto(rows)
+    best = front(rows, Relations(view))
     name = f"tradeoff-{view.models().index(model)}"
     caption = "No case can be compared, so none is marked."
     if best:
         names = listed(best, len(best))
-        caption = f"Marked, because no other case beats them on all three: {names}."
+        caption = (
+            "Marked, because no other case is shown to be better in one of latency, p99, memory,"
+            f" energy and quality and no worse in the others: {names}."
+        )
     return (svg.Picture(markup=_draw_tradeoff(rows, best, view, name), caption=caption),)
-
-
-def pareto(rows: Sequence[CaseRow]) -> tuple[CaseRow, ...]:
-    """Return the comparable rows that no other beats on latency, quality and memory at once."""
-    valid = [row for row in rows if comparable(row)]
-    return tuple(row for row in valid if not any(_beats(other, row) for other in valid))
-
-
-def _beats(one: CaseRow, other: CaseRow) -> bool:
-    """Tell whether `one` is nowhere worse than `other` and somewhere better, beyond a margin."""
-    triples = [
-        (one.latency_p50_s, other.latency_p50_s, _SAME * (other.latency_p50_s or 0)),
-        (one.peak_rss_bytes, other.peak_rss_bytes, _SAME * (other.peak_rss_bytes or 0)),
-        (one.quality_loss, other.quality_loss, _SAME_LOSS),
-    ]
-    known = [(a, b, margin) for a, b, margin in triples if a is not None and b is not None]
-    nowhere_worse = all(a <= b + margin for a, b, margin in known)
-    return nowhere_worse and any(a < b - margin for a, b, margin in known)
 
 
 def _draw_tradeoff(
@@ -94,7 +78,7 @@ def _draw_tradeoff(
             )
         _trade_legend(axes, rows, backends, levels)
         words = "; ".join(
-            f"{row.variant} on {row.backend} {scaled(row.latency_p50_s, factor)} {unit},"
+            f"{label(row)} {scaled(row.latency_p50_s, factor)} {unit},"
             f" {percent(row.quality_loss)} lost"
             for row in rows
         )

@@ -6,7 +6,8 @@ import fake_session
 import msgspec
 import pytest
 
-from reports.answer import Answer, answers, listed
+from reports.answer import Answer, answers
+from reports.names import listed
 from reports.session import SessionView
 from results.cases import CaseRow, summarise
 
@@ -113,7 +114,9 @@ def test_a_level_that_is_faster_but_loses_too_much_is_not_denied(view):
     rows = tuple(
         row
         if row.variant == "fp32"
-        else msgspec.structs.replace(row, quality_loss=0.2, quality_loss_lo=0.1)
+        else msgspec.structs.replace(
+            row, quality_loss=0.2, quality_loss_lo=0.1, quality_loss_hi=0.3
+        )
         for row in view.rows
     )
     (answer,) = answers(msgspec.structs.replace(view, rows=rows))
@@ -125,7 +128,12 @@ def test_a_tie_between_levels_that_all_lose_too_much_promises_no_quality():
     seen = tied()
     rows = [row for row in seen.rows if row.variant == "int8-dynamic"]
     (answer,) = answers(
-        with_rows(msgspec.structs.replace(seen, rows=rows), quality_loss=0.2, quality_loss_lo=0.1)
+        with_rows(
+            msgspec.structs.replace(seen, rows=rows),
+            quality_loss=0.2,
+            quality_loss_lo=0.1,
+            quality_loss_hi=0.3,
+        )
     )
     assert "every level loses more than 1 % of quality, and the data cannot tell" in answer.sentence
     assert "among those that lose at most" not in answer.sentence
@@ -135,11 +143,71 @@ def test_a_level_whose_quality_is_not_known_is_not_said_to_lose_it(view):
     rows = tuple(
         msgspec.structs.replace(row, quality_loss=None)
         if row.variant == "int8-static"
-        else msgspec.structs.replace(row, quality_loss=0.2, quality_loss_lo=0.1)
+        else msgspec.structs.replace(
+            row, quality_loss=0.2, quality_loss_lo=0.1, quality_loss_hi=0.3
+        )
         for row in view.rows
     )
     (answer,) = answers(msgspec.structs.replace(view, rows=rows))
     assert "every scored level loses more than 1 % of quality" in answer.sentence
+
+
+def with_reach(view: SessionView, hi: float | None) -> SessionView:
+    """Return the session in which int8-dynamic loses 0.4 % and may lose up to `hi`."""
+    rows = tuple(
+        msgspec.structs.replace(row, quality_loss_hi=hi) if row.variant == "int8-dynamic" else row
+        for row in view.rows
+    )
+    return msgspec.structs.replace(view, rows=rows)
+
+
+def test_a_small_loss_whose_interval_passes_the_limit_is_not_shown_to_keep_quality(view):
+    """0.4 % lost on 120 samples says little where the interval reaches 2.4 %."""
+    (answer,) = answers(with_reach(view, 0.024))
+    assert answer.sentence.startswith(
+        "For minilm-l6 ship fp32 on openvino: it is the fastest among"
+    )
+    assert "int8-dynamic on " in answer.sentence.partition("; ")[2]
+    assert answer.sentence.endswith(" are faster, but may lose more.")
+    assert chosen(answer)["Faster, but may lose more"] == "int8-dynamic on openvino"
+    assert "on 120 samples, but may lose more (up to 2.40\u00a0%)" in answer.limits[-1]
+
+
+def test_a_loss_without_an_interval_is_not_shown_to_keep_quality(view):
+    (answer,) = answers(with_reach(view, None))
+    assert answer.sentence.startswith("For minilm-l6 ship fp32 on openvino")
+    assert "may lose more (there is no interval)" in answer.limits[-1]
+
+
+def test_an_upper_end_at_the_limit_keeps_it(view):
+    (answer,) = answers(with_reach(view, 0.01))
+    assert answer.sentence.startswith("For minilm-l6 ship int8-dynamic on openvino")
+    assert "may lose more" not in answer.sentence
+
+
+def test_no_level_is_shown_to_keep_quality_where_fp32_was_not_measured(view):
+    rows = tuple(
+        msgspec.structs.replace(row, quality_loss=0.005, quality_loss_hi=0.03)
+        for row in view.rows
+        if row.variant != "fp32"
+    )
+    (answer,) = answers(msgspec.structs.replace(view, rows=rows))
+    assert "no level is shown to lose at most 1 % of quality; the fastest" in answer.sentence
+
+
+def test_fp32_keeps_the_quality_that_is_measured_against_it(view):
+    rows = tuple(
+        msgspec.structs.replace(row, quality_loss=0.0, quality_loss_hi=0.03) for row in view.rows
+    )
+    (answer,) = answers(msgspec.structs.replace(view, rows=rows))
+    assert chosen(answer)["Fastest shown to lose at most 1 % of quality"] == "fp32 on openvino"
+
+
+def test_without_a_winner_the_pareto_set_is_named_and_with_one_it_is_not(view):
+    (answer,) = answers(tied())
+    assert "int8-static on openvino" in chosen(answer)["Not dominated (Pareto set)"]
+    (answer,) = answers(view)
+    assert "Not dominated (Pareto set)" not in chosen(answer)
 
 
 def test_one_block_tells_nothing_apart():

@@ -17,7 +17,6 @@ from reports.relations import Relations
 from reports.session import SessionView
 from reports.tables import tables
 from reports.text import table
-from reports.tradeoff import pareto
 
 
 @pytest.fixture(scope="module")
@@ -206,15 +205,6 @@ def test_speed_is_the_geometric_mean_of_the_ratios_inside_blocks(view):
     ours = Relations(view).shown("speed", int8, fp32)
     assert ours.value == pytest.approx(statistics.geometric_mean(ratios))
     assert ours.lo < ours.value < ours.hi
-
-
-def test_the_pareto_set_holds_no_row_that_another_beats(view):
-    rows = [row for row in view.rows if row.scenario == "single-stream" and row.latency_p50_s]
-    best = {(row.variant, row.backend) for row in pareto(rows)}
-    assert ("int8-static", "openvino") in best
-    assert ("fp32", "torch") not in best
-    assert ("int4", "onnxruntime") not in best
-    assert all(row.verdict == "valid" for row in pareto(rows))
 
 
 def test_the_machine_says_why_a_fact_is_unknown(view):
