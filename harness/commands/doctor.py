@@ -1,16 +1,18 @@
 """Say what this machine can measure, what not, and what would fix it.
 
-Nothing is changed. Every runtime is imported once in a process of its own, which takes seconds.
+Nothing is changed unless --tune asks for it. Every runtime is imported once in a process of its
+own, which takes seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,10 +20,14 @@ import msgspec
 import backends
 from harness import places
 from harness.commands import options
-from harness.plan.doctor import Finding, StoreState, assess
+from harness.errors import StoreError
+from harness.plan.conditions import Finding
+from harness.plan.doctor import StoreState, assess, unwritable_cache
+from harness.session import tuning
 from harness.session.boards import Board
 from harness.transport.interpreters import Interpreters
 from harness.transport.local import LocalTransport
+from harness.transport.package import cached_agent
 
 _MARKS = {"ok": "+", "warn": "!", "missing": "-", "info": " "}
 
@@ -29,22 +35,83 @@ _MARKS = {"ok": "+", "warn": "!", "missing": "-", "info": " "}
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--json", action="store_true", help="print identity and findings as JSON")
+    parser.add_argument(
+        "--tune",
+        nargs="?",
+        const="set",
+        choices=("set", "restore"),
+        metavar="restore",
+        help="set what costs precision and may be set: governor, turbo, empty swap; with restore,"
+        " put everything back as it was",
+    )
     options.add_store(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at this machine and print what was found."""
-    cache = places.cache()
-    with Board(lambda interpreter: LocalTransport(cache, interpreter), Interpreters({})) as board:
+    """Look at this machine, or tune it, and print what was found or done."""
+    if args.tune:
+        return _tune(args)
+    with _agent_folder() as (folder, unwritable), _board(folder) as board:
         identity = board.identify()
         runtimes = tuple(board.runtimes(backends.TABLE).values())
     found = assess(identity, runtimes, look_at_store(args.store))
+    if unwritable:
+        found.append(unwritable_cache(unwritable))
     if args.json:
         rows = msgspec.to_builtins(found)
         print(json.dumps({"identity": identity, "findings": rows}, indent=1))
     else:
         _print(found)
     return 0
+
+
+def _board(folder: Path) -> Board:
+    return Board(lambda interpreter: LocalTransport(folder, interpreter), Interpreters({}))
+
+
+@contextlib.contextmanager
+def _agent_folder() -> Iterator[tuple[Path, str | None]]:
+    """Give the cache and None, or a folder for this once and why the cache takes no file."""
+    try:
+        cached_agent(places.cache())
+    except StoreError as error:
+        with tempfile.TemporaryDirectory() as once:
+            yield Path(once), error.message
+    else:
+        yield places.cache(), None
+
+
+def _tune(args: argparse.Namespace) -> int:
+    """Change settings or put them back; 4 where something could not be put back."""
+    state = places.cache() / "tuned.json"
+    interpreter = Interpreters({})("null")
+    with _board(places.cache()) as board:
+        act = tuning.restore if args.tune == "restore" else tuning.tune
+        told = act(board.under(interpreter), state)
+    restoring = args.tune == "restore"
+    if args.json:
+        print(json.dumps(msgspec.to_builtins(told), indent=1))
+    else:
+        _print_tuned(told, state, restoring)
+    return 4 if restoring and told.refused else 0
+
+
+def _print_tuned(told: tuning.Tuned, state: Path, restoring: bool) -> None:
+    for change in told.done:
+        values = (change.after, change.before) if restoring else (change.before, change.after)
+        if change.what.startswith("swap"):
+            print(f"{change.what}: {'on again' if restoring else 'off'}")
+        else:
+            print(f"{change.what}: {values[0]} -> {values[1]}")
+    for change in told.refused:
+        print(f"not changed: {change.what}: {change.reason}")
+        print(f"  -> {change.undo if restoring else change.command}")
+    if not told.done and not told.refused:
+        print(
+            "nothing to restore" if restoring else "nothing to change: what may be set here is set"
+        )
+    if told.pending:
+        print(f"previous values: {state}; boardmark doctor --tune restore puts them back")
 
 
 def look_at_store(path: Path) -> StoreState:
@@ -70,3 +137,5 @@ def _print(found: Sequence[Finding]) -> None:
         if finding.fix:
             print(f"  {'':{width}}  -> {finding.fix}")
     print("\n+ works   ! costs precision   - cannot be measured   -> what would change it")
+    if any(finding.topic in ("clock", "turbo") and finding.level == "warn" for finding in found):
+        print("boardmark doctor --tune sets what may be set; --tune restore puts it back")

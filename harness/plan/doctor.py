@@ -12,27 +12,13 @@ import msgspec
 
 import devices
 from harness.plan.cases import Runtime
+from harness.plan.conditions import CONDITIONS, Finding
 from harness.types import Json
 from harness.units import show
 
 # Below this, a session's raw samples and built models may not fit.
 _LITTLE_SPACE_BYTES = 2e9
-# A machine that only waits for us has less than this many tasks ready to run.
-_BUSY_LOAD = 0.5
-_GOVERNORS = "/sys/devices/system/cpu/cpufreq/policy*/scaling_governor"
 _METER = "put a meter into the board's supply or at the wall"
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing about a machine: works, costs precision, cannot be measured, worth knowing.
-
-    `fix` is the command or the step that would change it, None where none would.
-    """
-
-    topic: str
-    level: Literal["ok", "warn", "missing", "info"]
-    text: str
-    fix: str | None = None
 
 
 class StoreState(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +33,26 @@ def assess(identity: Json, runtimes: Sequence[Runtime], store: StoreState) -> li
     """Return every finding: the machine first, then the runtimes, then the store."""
     found = [finding for check in _CHECKS for finding in check(identity)]
     return [*found, *map(_runtime, runtimes), _store(store)]
+
+
+def preflight(identity: Json) -> tuple[str, ...]:
+    """Return a line for each condition that would disturb a session, with what would fix it."""
+    found = [finding for check in CONDITIONS for finding in check(identity)]
+    return tuple(
+        f"{finding.topic}: {finding.text}" + (f" ({finding.fix})" if finding.fix else "")
+        for finding in found
+        if finding.level == "warn"
+    )
+
+
+def unwritable_cache(reason: str) -> Finding:
+    """Return the finding that the folder of built models and of the agent takes no files."""
+    return Finding(
+        topic="cache",
+        level="missing",
+        text=f"{reason}: nothing can be built or measured",
+        fix="free some space there, or name another folder in BOARDMARK_CACHE",
+    )
 
 
 def _machine(identity: Json) -> Iterator[Finding]:
@@ -91,50 +97,6 @@ def _cores(identity: Json) -> Iterator[Finding]:
         fix = "sudo nvpmodel -m 0 (the mode with all cores)" if identity["l4t"] else one
         text = f"switched off: {', '.join(map(str, off))}"
         yield Finding(topic="cores", level="warn", text=text, fix=fix)
-    if identity["smt"]:
-        yield Finding(
-            topic="threads per core",
-            level="warn",
-            text="two threads share a core, so one slows the other",
-            fix="echo off | sudo tee /sys/devices/system/cpu/smt/control",
-        )
-    isolated = identity["isolated"]
-    text = f"isolated: {', '.join(map(str, isolated))}" if isolated else "no core is set aside"
-    fix = "boardmark run --cores pins the runs; the boot parameter isolcpus= keeps others away"
-    yield Finding(topic="isolation", level="info", text=text, fix=None if isolated else fix)
-
-
-def _clock(identity: Json) -> Iterator[Finding]:
-    governors = identity["governors"]
-    if not governors:
-        reason = identity["unknown"].get("governors", "not known")
-        yield Finding(topic="clock", level="missing", text=reason)
-        return
-    if governors == ["performance"]:
-        yield Finding(topic="clock", level="ok", text="governor performance")
-    else:
-        yield Finding(
-            topic="clock",
-            level="warn",
-            text=f"governor {', '.join(governors)}: the clock rises and falls with the load",
-            fix=f"echo performance | sudo tee {_GOVERNORS}",
-        )
-    capped = [row for row in identity["cores"] if (row["limit_hz"] or 0) < (row["max_hz"] or 0)]
-    if capped:
-        low, full = capped[0]["limit_hz"] / 1e6, capped[0]["max_hz"] / 1e6
-        text = f"core {capped[0]['id']} is limited to {low:.0f} of {full:.0f} MHz"
-        fix = "sudo nvpmodel -m 0, then sudo jetson_clocks" if identity["l4t"] else None
-        yield Finding(topic="clock", level="warn", text=text, fix=fix)
-
-
-def _turbo(identity: Json) -> Iterator[Finding]:
-    if identity["turbo"] is None:
-        return
-    if identity["turbo"]:
-        text = "on: speed depends on temperature and on how many cores work"
-        yield Finding(topic="turbo", level="warn", text=text, fix=identity["turbo_off"])
-    else:
-        yield Finding(topic="turbo", level="ok", text="off")
 
 
 def _memory(identity: Json) -> Iterator[Finding]:
@@ -148,12 +110,6 @@ def _memory(identity: Json) -> Iterator[Finding]:
     else:
         text = identity["unknown"].get("memory", "/proc/self/status names no peak (VmHWM)")
         yield Finding(topic="memory", level="missing", text=text)
-    swap = identity["swap_bytes"]
-    if swap:
-        text = f"{show(swap, 'bytes')}: a model that does not fit slows down instead of failing"
-        yield Finding(topic="swap", level="info", text=text, fix="sudo swapoff -a")
-    elif swap == 0:
-        yield Finding(topic="swap", level="ok", text="none: what does not fit fails")
 
 
 def _power(identity: Json) -> Iterator[Finding]:
@@ -191,18 +147,6 @@ def _heat(identity: Json) -> Iterator[Finding]:
         yield Finding(topic="temperature", level="missing", text=text)
 
 
-def _load(identity: Json) -> Iterator[Finding]:
-    load = identity["load_1m"]
-    if load is None:
-        return
-    busy = load >= _BUSY_LOAD
-    text = f"{load:.2f} tasks were ready to run over the last minute"
-    fix = "stop what else runs (top shows it) or wait until it is done"
-    yield Finding(
-        topic="load", level="warn" if busy else "ok", text=text, fix=fix if busy else None
-    )
-
-
 def _runtime(runtime: Runtime) -> Finding:
     topic = f"runtime {runtime.backend}"
     if runtime.version is not None:
@@ -229,9 +173,7 @@ _CHECKS: tuple[Callable[[Json], Iterator[Finding]], ...] = (
     _machine,
     _virtual,
     _cores,
-    _clock,
-    _turbo,
-    _load,
+    *CONDITIONS,
     _memory,
     _power,
     _heat,

@@ -26,13 +26,14 @@ class LocalTransport:
 
     def __init__(self, cache: Path, interpreter: str = sys.executable) -> None:
         """Start the agent under `interpreter`; DeviceError when that cannot be done."""
+        agent = cached_agent(cache)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the agent
         self._ids = itertools.count(1)
         self._pending = b""
         self._name = f"the agent under {interpreter}"
         try:
             self._process = subprocess.Popen(
-                [interpreter, str(cached_agent(cache))],
+                [interpreter, str(agent)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
