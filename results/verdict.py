@@ -111,7 +111,8 @@ def _throttled(case: Measured) -> str | None:
     good = sum(run.status == "ok" for run in case.runs)
     if not found or 2 * len(found) < good:
         return None
-    return _sentence(f"{len(found)} of {good} runs were throttled", found.values(), advise=True)
+    lead = f"{len(found)} of {good} runs {_were(found)} throttled"
+    return _sentence(lead, found.values(), advise=True)
 
 
 def _noisy(case: Measured) -> str | None:

@@ -5,6 +5,7 @@ The limits are starting points that a machine's own history of quiet runs may re
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -58,7 +59,7 @@ def exceeded(
     by their size.
     """
     rule = LIMITS[signal]
-    if value is None:
+    if value is None or not math.isfinite(value):
         return None
     grades: tuple[tuple[Severity, float | None], ...] = (
         ("invalid", rule.invalid),
@@ -83,6 +84,8 @@ def exceeded(
 def _shown(value: float, unit: Unit) -> str:
     """Return the size of a value for people."""
     size = abs(value)
+    if size >= 1e6:
+        return f"{size:.3g}"
     if unit == "share":
         return f"{size:.1%}"
     return f"{size:.2g} s" if unit == "s" else f"{size:.0f}"

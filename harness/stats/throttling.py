@@ -47,13 +47,15 @@ def throttling(result: Json, samples_ns: Sequence[int] = ()) -> Throttling | Non
         if count > 0 and name != QUOTA
     }
     if events:
-        shown = ", ".join(f"{name} {count:.0f}" for name, count in sorted(events.items()))
+        shown = ", ".join(f"{name} by {count:.0f}" for name, count in sorted(events.items()))
         advice = next((_ADVICE[name] for name in sorted(events) if name in _ADVICE), "")
-        return Throttling(size=sum(events.values()), what=f"throttled: {shown}", advice=advice)
+        return Throttling(
+            size=sum(events.values()), what=f"throttling counters rose: {shown}", advice=advice
+        )
     cooling = {name: at for name, at in timed(result, "cooling").items() if at > 0}
     if cooling:
-        shown = ", ".join(f"{name} at {state:.0f}" for name, state in sorted(cooling.items()))
-        return Throttling(size=max(cooling.values()), what=f"throttled by cooling: {shown}")
+        shown = ", ".join(f"{name} in state {at:.0f}" for name, at in sorted(cooling.items()))
+        return Throttling(size=max(cooling.values()), what=f"cooling slows the processor: {shown}")
     fallen = _cap_fell(result)
     if fallen is not None:
         return Throttling(size=fallen, what=f"the clock's cap fell by {fallen:.1%} during the run")
