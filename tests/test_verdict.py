@@ -82,8 +82,8 @@ def test_half_of_the_runs_throttled_is_a_verdict_and_fewer_are_a_note(hot, verdi
     assert row.verdict == verdict
     said = row.reason if verdict == "throttled" else next(n for n in row.notes if "throttled" in n)
     assert said == (
-        f"{hot} of 5 runs were throttled: throttling counters rose: throttled by 1; cool the board or fix its clock: "
-        "boardmark doctor"
+        f"{hot} of 5 runs were throttled: throttling counters rose: throttled by 1; cool "
+        "the board or fix its clock: boardmark doctor"
     )
 
 
