@@ -49,7 +49,7 @@ def model_names(plan: SessionPlan) -> list[str]:
 
 def run_rows(plan: SessionPlan, runs: Iterable[Run]) -> list[Json]:
     """Return the rows of `runs`: every run in order, then every skipped case."""
-    cases = {case.key: case for case in plan.cases}
+    cases = {case.key: case for case in (*plan.cases, *plan.anchors)}
     origins = {model.name: model.origin for model in plan.models}
     rows = [_run_row(run, cases.get(run.case_key), origins) for run in runs]
     return rows + [_skip_row(plan.session_id, skip, origins) for skip in plan.skipped]

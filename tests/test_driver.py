@@ -15,6 +15,7 @@ from harness.errors import DeviceError
 from harness.plan import order
 from harness.session.boards import Board, Transport
 from harness.session.driver import Driver
+from harness.session.schedule import RunSchedule
 from harness.session.scoring import Scorer
 from harness.transport.local import LocalTransport
 from harness.types import Artifact, Case, Run, SessionPlan, TensorSpec
@@ -101,7 +102,7 @@ def board(agent_cache: Path) -> Iterator[Board]:
 def drive(chosen: SessionPlan, board: Board, pages: Pages | None = None) -> tuple[Run, ...]:
     kept = pages or Pages()
     with Scorer(chosen.cases, {}, {}) as scorer:
-        Driver(chosen, board, kept, scorer).run(Quiet())
+        Driver(chosen, board, kept, scorer).run(Quiet(), RunSchedule(chosen))
     return kept.runs
 
 
@@ -129,7 +130,7 @@ def test_every_run_is_kept_before_the_next_one_starts(board: Board, tmp_path: Pa
     pages, quiet = Full(), Quiet()
     chosen = plan((case(tmp_path, "a"), case(tmp_path, "b")))
     with Scorer(chosen.cases, {}, {}) as scorer, pytest.raises(OSError, match="no space"):
-        Driver(chosen, board, pages, scorer).run(quiet)
+        Driver(chosen, board, pages, scorer).run(quiet, RunSchedule(chosen))
     assert (len(pages.runs), quiet.started) == (3, 4)
 
 

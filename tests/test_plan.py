@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -9,9 +12,10 @@ from hypothesis import strategies as st
 
 import suites
 from harness.errors import UsageError
-from harness.plan import cases, order, points, sampling
+from harness.plan import anchor, cases, looks, order, pace, points, sampling, sides
 from harness.plan.cases import Grounds, Runtime
 from harness.plan.choice import Choice
+from harness.plan.pace import Effort
 from harness.types import Artifact, Case, Model, Skip, TensorSpec
 from suites import Group, Suite
 
@@ -182,12 +186,106 @@ def test_the_place_in_the_block_rotates() -> None:
     assert order.blocks({"a": 4, "b": 4}, 1)[0] != order.blocks({"a": 4, "b": 4}, 1)[1]
 
 
-def test_a_budget_is_divided_among_the_runs_and_a_precision_reaches_the_agent() -> None:
+def test_a_precision_reaches_the_agent_and_asks_for_more_blocks() -> None:
     own = suites.Sampling(sample_s=2.0)
-    plain = sampling.of(own, Choice(suite="s"), 10)
-    assert plain["run"]["budget_s"] == 2.0
-    assert plain["precision"] == 0.05
-    tight = sampling.of(own, Choice(suite="s", budget_s=20, precision=0.01), 10)
-    assert tight["run"]["budget_s"] == pytest.approx(0.5)
-    assert tight["run"]["precision"] == pytest.approx(0.005)
-    assert sampling.of(own, Choice(suite="s", budget_s=1), 1000)["run"]["budget_s"] > 0
+    plain = sampling.of(own, Choice(suite="s"), 2.0, 60.0)
+    assert (plain["run"]["budget_s"], plain["run"]["min_s"], plain["goal"]) == (2.0, 1.0, None)
+    assert (plain["precision"], plain["planned_s"]) == (0.05, 60.0)
+    tight = sampling.of(own, Choice(suite="s", precision=0.01), 2.0, 60.0)
+    assert (tight["run"]["precision"], tight["goal"]) == (pytest.approx(0.005), 0.01)
+    hurried = sampling.of(own, Choice(suite="s", budget_s=20), 0.5, 20.0)
+    assert (hurried["goal"], hurried["precision"]) == (0.01, 0.05)
+
+
+def test_a_named_sample_time_is_taken_whole() -> None:
+    soaked = sampling.of(suites.Sampling(), Choice(suite="s", sample_s=180.0), 180.0, 900.0)
+    assert soaked["run"]["min_s"] == soaked["run"]["budget_s"] == 180.0
+    assert soaked["run"]["max_samples"] == 200_000
+    assert soaked["timeout_s"] > 180
+
+
+def test_a_budget_shortens_the_samples_but_not_below_the_least() -> None:
+    efforts = [Effort(start_s=1.0, first_s=0.0)] * 4
+    assert pace.sample_s(2.0, None, efforts, 5) == 2.0
+    assert pace.sample_s(2.0, 40.0, efforts, 5) == pytest.approx(1.0)
+    assert pace.sample_s(2.0, 400.0, efforts, 5) == 2.0
+    assert pace.sample_s(2.0, 5.0, efforts, 5) == pace.SHORTEST_SAMPLE_S
+
+
+def test_the_plan_of_time_adds_starts_first_runs_and_samples() -> None:
+    efforts = {"a": Effort(start_s=1.0, first_s=0.5), "b": Effort(start_s=2.0, first_s=0.0)}
+    total_s = pace.total_s([("a", "b"), ("b", "a")], efforts, {"a": 0.1, "b": 0.2})
+    assert total_s == pytest.approx(0.5 + 2 * (1.0 + 2.0 + 0.3))
+
+
+def test_an_effort_known_from_an_earlier_session_beats_a_guess() -> None:
+    made = cases.make(point(), Choice(suite="s"), grounds(BUILT, READY))
+    assert isinstance(made, Case)
+    probed = {"openvino": msgspec.structs.replace(READY, probe_s=0.7)}
+    guessed = pace.effort(made, probed, {})
+    assert 0.7 < guessed.start_s < 1.0
+    assert pace.effort(made, probed, {made.key: Effort(start_s=9.0)}).start_s == 9.0
+
+
+@given(st.lists(st.text("abcdef", min_size=1, max_size=3), min_size=1, max_size=6, unique=True),
+       st.integers(1, 9), st.integers(0, 99))  # fmt: skip
+def test_mirrored_blocks_balance_who_comes_first(keys: list[str], count: int, seed: int) -> None:
+    found = order.mirrored(keys, count, seed)
+    assert len(found) == count
+    assert all(sorted(block) == sorted(keys) for block in found)
+    for first, second in zip(found[::2], found[1::2], strict=False):
+        assert first == tuple(reversed(second))
+
+
+def test_mirrored_blocks_are_drawn_anew_for_each_two() -> None:
+    firsts = {order.mirrored(("a", "b"), 40, 1)[2 * twin][0] for twin in range(20)}
+    assert firsts == {"a", "b"}
+
+
+def test_sides_are_two_of_a_kind(tmp_path: Path) -> None:
+    base, candidate = sides.both("fp32", "int8-dynamic", "minilm-l6")
+    assert (base.kind, base.variant, candidate.variant) == ("variant", "fp32", "int8-dynamic")
+    models = sides.both("a.onnx", "b.onnx", None)
+    assert [side.model for side in models] == ["a.onnx", "b.onnx"]
+    assert sides.default_backend(models[0]) == "onnxruntime"
+    pythons = sides.both(sys.executable, sys.executable, "m.tflite")
+    assert pythons[0].interpreter == sys.executable
+    assert sides.default_backend(pythons[0]) == "tflite"
+
+
+@pytest.mark.parametrize(
+    ("base", "candidate", "model", "said"),
+    [
+        ("fp32", "b.onnx", None, "a level of which model"),
+        ("fp32", sys.executable, "m", "is a variant and"),
+        (sys.executable, sys.executable, None, "a python to run which model"),
+        ("a.onnx", "b.onnx", "m", "neither a level"),
+    ],
+)
+def test_sides_that_make_no_pair_are_refused(
+    base: str, candidate: str, model: str | None, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        sides.both(base, candidate, model)
+
+
+def test_a_gate_fits_its_blocks_into_the_budget() -> None:
+    two, one = [Effort(start_s=0.5, first_s=0.0)] * 2, [Effort(start_s=0.1, first_s=0.0)]
+    usual = looks.design(two, one, None, None)
+    assert usual.blocks == 10
+    roomy = looks.design(two, one, None, 120.0)
+    tight = looks.design(two, one, None, 25.0)
+    assert roomy.blocks > usual.blocks > tight.blocks
+    assert looks.design(two, one, 7, None).blocks == 7
+    with pytest.raises(UsageError, match="too short"):
+        looks.design(two, one, None, 5.0)
+
+
+def test_the_anchor_is_the_same_case_on_every_day_and_another_under_another_python() -> None:
+    ready = Runtime(backend="null", interpreter="python", version="1")
+    first, second = anchor.cases("pi", {"python": "3.11"}, ready, anchor.SIDES)
+    assert first.key != second.key
+    assert anchor.cases("pi", {"python": "3.11"}, ready, anchor.SIDES)[0].key == first.key
+    assert anchor.cases("pi", {"python": "3.12"}, ready, anchor.SIDES)[0].key != first.key
+    gone = Runtime(backend="null", interpreter="python", reason="no python")
+    assert anchor.cases("pi", {}, gone, anchor.SIDES) == ()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import backends
-from harness import places
+from harness import places, units
 from harness.errors import UsageError, unknown
 
 
@@ -69,6 +69,30 @@ def check_data(args: argparse.Namespace, models: Sequence[str]) -> None:
         raise UsageError(
             "--shape, --calibration and --labels belong to one model", "give one --model"
         )
+
+
+def absolute(word: str) -> str:
+    """Return a path as it is from anywhere; another word as it stands."""
+    return str(Path(word).absolute()) if Path(word).exists() else word
+
+
+def share(text: str) -> float:
+    """Return a share from 1 % to 400 %, written like 5% or 0.05."""
+    try:
+        found = units.parse_fraction(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if not 0.01 <= found <= 4:
+        raise argparse.ArgumentTypeError(f"expected a share from 1% to 400%, not {text!r}")
+    return found
+
+
+def look_blocks(text: str) -> int:
+    """Return the blocks of one look: fewer than five decide nothing."""
+    found = count(text)
+    if not 5 <= found <= 1000:
+        raise argparse.ArgumentTypeError(f"expected 5 to 1000 blocks, not {text!r}")
+    return found
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Progress:
 
     def starts(self, case: Case, done: int, total: int, remaining_s: float | None) -> None:
         """Tell which run starts and what is left."""
-        left = f", about {_minutes(remaining_s)} left" if remaining_s is not None else ""
+        left = f", about {minutes(remaining_s)} left" if remaining_s is not None else ""
         text = f"run {done + 1} of {total}{left}: {case.label}"
         if self._moving:
             self._move(text)
@@ -74,5 +74,6 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def _minutes(seconds: float) -> str:
+def minutes(seconds: float) -> str:
+    """Return a duration as a person says it."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

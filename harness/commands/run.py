@@ -10,21 +10,23 @@ import argparse
 import shlex
 import sys
 from importlib.metadata import version
-from pathlib import Path
+
+import msgspec
 
 from harness import places, units
 from harness.commands import dry_run, options
 from harness.commands.outcome import conclude
-from harness.commands.progress import Progress
+from harness.commands.progress import Progress, minutes
 from harness.errors import DeviceError, UsageError
 from harness.plan.choice import Choice
 from harness.session import prepare as preparing
 from harness.session.boards import Board
 from harness.session.driver import Driver
+from harness.session.schedule import MOST_BLOCKS, RunSchedule
 from harness.session.scoring import Scorer
 from harness.transport.interpreters import Interpreters
 from harness.transport.local import LocalTransport
-from harness.types import Case
+from harness.types import Case, SessionPlan
 from results.journal import Journal
 from results.store import Store, new_session_id
 from suites.models import ModelOptions, parse_shape
@@ -44,7 +46,10 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     add("--blocks", type=options.count, help="runs per case (default: 5)")
     add("--budget", type=units.parse_duration_s, metavar="20s|3m", help="time for all measuring")
     add("--precision", type=units.parse_fraction, metavar="FRACTION",
-        help="wanted half-width of a latency interval, like 1%% or 0.01 (5%%)")  # fmt: skip
+        help="wanted half-width of a latency interval, like 1%% or 0.01: blocks are added for cases"
+        " that miss it (without: 5%%, and none are added)")  # fmt: skip
+    add("--sample", type=units.parse_duration_s, metavar="20s|3m",
+        help="sample each run this long; from 3m on, the sustained latency is known")  # fmt: skip
     add("--seed", type=options.seed, default=0, help="of inputs and order (default: 0)")
     add("--interpreter", action="append", default=[], metavar="BACKEND=PYTHON",
         help="run a backend under another python")  # fmt: skip
@@ -68,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         if args.dry_run:
             return dry_run.tell(found, args.json)
         store = Store.create(args.store)
+        request = msgspec.structs.replace(request, known=preparing.known(store))
         ready = preparing.prepare(request, found, new_session_id(), Progress().built)
         if not ready.plan.cases:
             _explain_nothing(ready)
@@ -86,11 +92,12 @@ def _drive(
     progress = Progress()
     total = sum(len(block) for block in plan.order)
     progress.say(
-        f"session {plan.session_id}: {len(plan.cases)} cases, {total} runs on {plan.device}"
+        f"session {plan.session_id}: {len(plan.cases)} cases, {total} runs on {plan.device};"
+        f" {_time_plan(plan)}"
     )
     try:
         with Scorer(plan.cases, ready.sources, ready.evaluations) as scorer:
-            Driver(plan, board, journal, scorer).run(progress)
+            Driver(plan, board, journal, scorer).run(progress, RunSchedule(plan))
     except KeyboardInterrupt:
         progress.ends()
         print(
@@ -106,6 +113,17 @@ def _drive(
     return conclude(args, store, plan.session_id)
 
 
+def _time_plan(plan: SessionPlan) -> str:
+    """Say how long it will take, and what decides that."""
+    planned = minutes(plan.sampling["planned_s"])
+    goal = plan.sampling["goal"]
+    if goal is None:
+        return f"about {planned}"
+    if plan.sampling["budget_s"]:
+        return f"at most {planned}, less if every case is within ±{goal:.1%} before"
+    return f"about {planned}, then up to {MOST_BLOCKS} runs of each case wider than ±{goal:.1%}"
+
+
 def _resume(args: argparse.Namespace) -> int:
     _check_alone(args)
     store = Store.open(args.store)
@@ -117,6 +135,11 @@ def _resume(args: argparse.Namespace) -> int:
     session_id = live[-1] if args.resume == "latest" else store.resolve(args.resume)
     with store.resume(session_id) as journal:
         plan = journal.plan
+        if plan.kind != "run":
+            raise UsageError(
+                f"{session_id} is a {plan.kind}: its two sides belong into one stretch of time",
+                "measure again with boardmark gate",
+            )
         before = _parse(plan.command)
         request = _request(before)
         with _board(before) as board:
@@ -173,7 +196,7 @@ def _request(args: argparse.Namespace) -> preparing.Request:
     choice = Choice(
         suite=args.suite,
         device=args.device,
-        models=tuple(_absolute(word) for word in args.model) if args.model else None,
+        models=tuple(options.absolute(word) for word in args.model) if args.model else None,
         variants=args.variants,
         backends=args.backends,
         batches=args.batch,
@@ -182,6 +205,7 @@ def _request(args: argparse.Namespace) -> preparing.Request:
         blocks=args.blocks,
         budget_s=args.budget,
         precision=args.precision,
+        sample_s=args.sample,
         seed=args.seed,
     )
     given = ModelOptions(
@@ -199,18 +223,13 @@ def _request(args: argparse.Namespace) -> preparing.Request:
     )
 
 
-def _absolute(word: str) -> str:
-    """Return a path as it is from anywhere, so that a session can be resumed from anywhere."""
-    return str(Path(word).absolute()) if Path(word).exists() else word
-
-
 def _command(args: argparse.Namespace) -> tuple[str, ...]:
     """Return the words that would ask for the same session again, from any directory."""
     words = ["run", "--suite", args.suite, "--device", args.device, "--seed", str(args.seed)]
     for name in ("variants", "backends", "batch", "cores"):
         value = getattr(args, name)
         words += [f"--{name}", ",".join(map(str, value))] if value else []
-    for name in ("threads", "blocks", "budget", "precision"):
+    for name in ("threads", "blocks", "budget", "precision", "sample"):
         value = getattr(args, name)
         words += [f"--{name}", str(value)] if value is not None else []
     for name in ("calibration", "labels"):
@@ -218,7 +237,7 @@ def _command(args: argparse.Namespace) -> tuple[str, ...]:
         words += [f"--{name}", str(value.absolute())] if value else []
     for name in ("model", "shape", "interpreter"):
         for value in getattr(args, name) or ():
-            words += [f"--{name}", _absolute(value) if name == "model" else value]
+            words += [f"--{name}", options.absolute(value) if name == "model" else value]
     return tuple(words)
 
 

@@ -21,12 +21,16 @@ _FIXED_BATCH = "the batch is fixed by the model or by --shape: no input takes mo
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True):
-    """A probed runtime: its version under an interpreter, or why it cannot be used."""
+    """A probed runtime: its version under an interpreter, or why it cannot be used.
+
+    `probe_s` is how long a process took that only imports it.
+    """
 
     backend: str
     interpreter: str
     version: str | None = None
     reason: str | None = None
+    probe_s: float | None = None
 
 
 class Grounds(msgspec.Struct, frozen=True, kw_only=True):

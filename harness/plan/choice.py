@@ -19,4 +19,5 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int | None = None
     budget_s: float | None = None
     precision: float | None = None
+    sample_s: float | None = None
     seed: int = 0

@@ -1,4 +1,4 @@
-"""How one run is driven: the suite's sampling, shortened or lengthened to a session's budget."""
+"""How one run is driven: the suite's sampling, fitted to a session's time and precision."""
 
 from __future__ import annotations
 
@@ -6,38 +6,54 @@ from harness.plan.choice import Choice
 from harness.types import Json
 from suites import Sampling
 
-# Until it is measured: start of a process, import of the runtime and load of the model, before
-# anything is known of them.
-_ASSUMED_START_S = 1.5
-_SHORTEST_S = 0.1
 _DEFAULT_TARGET = 0.05
+# With a budget alone, the time is spent until every case is known this well.
+_BUDGET_GOAL = 0.01
 # Ten samples of a rail that is read ten times a second, and some for its edges.
 _ENERGY_S = 1.5
+# The anchor's share of a block is kept small: about a hundred calls.
+_ANCHOR_S = 0.12
+# What the agent's one message can carry with room to spare.
+_MOST_SAMPLES = 200_000
 
 
-def of(sampling: Sampling, choice: Choice, runs: int) -> Json:
-    """Return what the session remembers of its sampling; `run` is the agent's part.
+def of(sampling: Sampling, choice: Choice, sample_s: float, planned_s: float) -> Json:
+    """Return what the session remembers of its sampling; `run` and `anchor` are the agent's part.
 
-    `precision` is the wanted relative half-width of a case's latency interval; it decides the
-    verdict "imprecise", and one run may stop early at half of it, at 1 % at the most. A
-    budget is divided among the runs.
+    `precision` is the wanted relative half-width of a case's latency interval and decides the
+    verdict "imprecise"; `goal` is the half-width that blocks are added for, None where none are.
+    One run may stop early at half the wanted precision, at 1 % at the most. `planned_s` is the time
+    that was announced.
     """
-    sample_s = sampling.sample_s
-    if choice.budget_s is not None:
-        sample_s = max(_SHORTEST_S, choice.budget_s / max(1, runs) - _ASSUMED_START_S)
     target = choice.precision or _DEFAULT_TARGET
     return {
         "precision": target,
+        "goal": choice.precision or (_BUDGET_GOAL if choice.budget_s else None),
         "budget_s": choice.budget_s,
-        "timeout_s": sampling.timeout_s,
+        "planned_s": planned_s,
+        "timeout_s": sampling.timeout_s + sample_s,
         "energy_s": _ENERGY_S,
         "run": {
             "warmup_calls": sampling.warmup_runs,
             "warmup_s": min(sampling.warmup_s, sample_s),
             "min_samples": sampling.min_samples,
-            "max_samples": sampling.max_samples,
-            "min_s": sample_s / 2,
+            "max_samples": _MOST_SAMPLES if choice.sample_s else sampling.max_samples,
+            "min_s": sample_s if choice.sample_s else sample_s / 2,
             "budget_s": sample_s,
             "precision": min(target / 2, 0.01),
         },
+        "anchor": anchor(),
+    }
+
+
+def anchor() -> Json:
+    """Return the sampling of an anchor's run."""
+    return {
+        "warmup_calls": 5,
+        "warmup_s": 0.0,
+        "min_samples": 20,
+        "max_samples": 5000,
+        "min_s": _ANCHOR_S,
+        "budget_s": _ANCHOR_S,
+        "precision": None,
     }

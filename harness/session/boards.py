@@ -44,6 +44,7 @@ class Board:
         self._connect = connect
         self._interpreters = interpreters
         self._open: dict[str, Transport] = {}
+        self._probed: dict[str, Runtime] = {}
 
     def __enter__(self) -> Board:
         """Return the board itself."""
@@ -77,8 +78,15 @@ class Board:
         return self.under(self._interpreters("null")).identify()
 
     def runtimes(self, names: Iterable[str]) -> dict[str, Runtime]:
-        """Probe each backend in a process of its own; a dead import is a reason, not an end."""
-        return {name: self._probe(name) for name in dict.fromkeys(names)}
+        """Probe each backend in a process of its own; a dead import is a reason, not an end.
+
+        What was probed once is remembered.
+        """
+        wanted = dict.fromkeys(names)
+        for name in wanted:
+            if name not in self._probed:
+                self._probed[name] = self._probe(name)
+        return {name: self._probed[name] for name in wanted}
 
     def _probe(self, name: str) -> Runtime:
         interpreter = self._interpreters(name)
@@ -89,7 +97,12 @@ class Board:
             return Runtime(backend=name, interpreter=interpreter, reason=str(error))
         if answer["status"] == "ok":
             version = str(answer["result"]["version"])
-            return Runtime(backend=name, interpreter=interpreter, version=version)
+            return Runtime(
+                backend=name,
+                interpreter=interpreter,
+                version=version,
+                probe_s=answer.get("duration_s"),
+            )
         reason = answer["reason"]
         if answer["status"] == "crashed":
             reason = f"importing the runtime {reason}"

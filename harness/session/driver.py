@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Protocol
 
 from harness.errors import DeviceError
+from harness.plan import pace
 from harness.session import requests
 from harness.session.boards import Board
+from harness.session.schedule import Block, Schedule, State
 from harness.session.scoring import Scorer
 from harness.types import Case, Json, Run, SessionPlan, digest
 
 # A case that did not run twice in a row will not run the third time either.
 _GIVE_UP_AFTER = 2
+# Runs are not shortened below this share of their samples to keep to the announced time.
+_LEAST_SHARE = 0.4
 
 
 class Journal(Protocol):
@@ -47,57 +51,81 @@ class Driver:
         self._board = board
         self._journal = journal
         self._scorer = scorer
-        self._cases = {case.key: case for case in plan.cases}
-        self._done = {run.run_id for run in journal.runs}
+        self._cases = {case.key: case for case in (*plan.cases, *plan.anchors)}
+        self._planned = sum(len(block) for block in plan.order)
         self._took_s: dict[str, float] = {}
         self._misses = dict.fromkeys(self._cases, 0)
+        self._began = time.monotonic()
         for run in journal.runs:
             self._take_in(run)
 
-    def run(self, observer: Observer) -> None:
-        """Run what is missing; only a result that cannot be kept (StoreError) ends it."""
-        slots = list(self._slots())
-        missing = [slot for slot in slots if slot[3] not in self._done]
-        began = time.monotonic()
-        budget_s = self._plan.sampling.get("budget_s")
-        block_began = -1
-        for count, (seq, block, case, run_id) in enumerate(missing):
-            spent_s = time.monotonic() - began
-            if self._misses[case.key] >= _GIVE_UP_AFTER:
-                continue
-            if budget_s and block != block_began and block >= 2 and spent_s > budget_s:
-                return
-            block_began = block
-            remaining_s = self._remaining_s([slot[2].key for slot in missing[count:]])
-            observer.starts(case, len(slots) - len(missing) + count, len(slots), remaining_s)
-            run = self._measure(case, seq, block, run_id)
-            self._journal.append(run)
-            self._take_in(run)
-            observer.finished(case, run)
+    def run(self, observer: Observer, schedule: Schedule) -> None:
+        """Run what `schedule` says; only a result that cannot be kept (StoreError) ends it."""
+        self._began = time.monotonic()
+        while block := schedule.next(self._state()):
+            for key in block.keys:
+                if self._misses[key] < _GIVE_UP_AFTER:
+                    self._one(self._cases[key], block, observer)
 
-    def _remaining_s(self, keys: list[str]) -> float | None:
-        """Return what runs of `keys` will take: as long as last time, or as the median run did."""
+    def _state(self) -> State:
+        return State(
+            runs=self._journal.runs,
+            spent_s=time.monotonic() - self._began,
+            given_up=frozenset(k for k, count in self._misses.items() if count >= _GIVE_UP_AFTER),
+            cost_s=self._cost_s,
+        )
+
+    def _one(self, case: Case, block: Block, observer: Observer) -> None:
+        done = len(self._journal.runs)
+        observer.starts(case, done, max(self._planned, done + 1), self._remaining_s())
+        run = self._measure(case, block, done)
+        self._journal.append(run)
+        self._take_in(run)
+        observer.finished(case, run)
+
+    def _remaining_s(self) -> float | None:
+        """Return what the planned runs that are not there yet will take, None before the first."""
         if not self._took_s:
             return None
-        usual_s = statistics.median(self._took_s.values())
+        done = {(run.block, run.case_key) for run in self._journal.runs}
+        return self._cost_s(
+            [
+                key
+                for number, keys in enumerate(self._plan.order)
+                for key in keys
+                if (number, key) not in done and self._misses[key] < _GIVE_UP_AFTER
+            ]
+        )
+
+    def _cost_s(self, keys: Sequence[str]) -> float:
+        """Return what runs of `keys` will take: as long as last time, or as the median run did."""
+        usual_s = statistics.median(self._took_s.values()) if self._took_s else 0.0
         return sum(self._took_s.get(key, usual_s) for key in keys)
 
-    def _slots(self) -> Iterator[tuple[int, int, Case, str]]:
-        seq = 0
-        for block, keys in enumerate(self._plan.order):
-            for key in keys:
-                yield seq, block, self._cases[key], _run_id(self._plan.session_id, key, block)
-                seq += 1
+    def _share(self) -> float:
+        """Return how much of the samples' time is left to each run if the plan is to be kept."""
+        planned_s = self._plan.sampling.get("planned_s")
+        remaining_s = self._remaining_s()
+        if not planned_s or not remaining_s:
+            return 1.0
+        left_s = planned_s * pace.TOLERANCE - (time.monotonic() - self._began)
+        samples_s = self._plan.sampling["run"]["budget_s"] * max(
+            1, self._planned - len(self._journal.runs)
+        )
+        over_s = remaining_s - left_s
+        return float(max(_LEAST_SHARE, 1.0 - max(0.0, over_s) / samples_s))
 
-    def _measure(self, case: Case, seq: int, block: int, run_id: str) -> Run:
+    def _measure(self, case: Case, block: Block, seq: int) -> Run:
         answer = self._ask(case)
         result = answer["result"]
+        if block.repeats is not None:
+            result["repeats"] = block.repeats
         samples = tuple(result.pop("samples_ns", ()))
         return Run(
-            run_id=run_id,
+            run_id=digest([self._plan.session_id, case.key, block.number]),
             session_id=self._plan.session_id,
             seq=seq,
-            block=block,
+            block=block.number,
             case_key=case.key,
             status=answer["status"],
             reason=answer["reason"],
@@ -114,6 +142,7 @@ class Driver:
         try:
             transport = self._board.under(case.interpreter)
             request = requests.of(case, self._plan, transport)
+            request["sampling"] = pace.shortened(request["sampling"], self._share())
             request["evaluate"] = self._scorer.wanted(case)
             *_, answer = transport.run(request)
             return answer
@@ -128,7 +157,6 @@ class Driver:
             }
 
     def _take_in(self, run: Run) -> None:
-        self._done.add(run.run_id)
         self._took_s[run.case_key] = run.duration_s
         if run.quality is not None:
             self._scorer.remember(self._cases[run.case_key], run.quality)
@@ -136,7 +164,3 @@ class Driver:
             self._misses[run.case_key] = 0
         else:
             self._misses[run.case_key] += _GIVE_UP_AFTER if run.status == "skipped" else 1
-
-
-def _run_id(session_id: str, key: str, block: int) -> str:
-    return digest([session_id, key, block])

@@ -11,24 +11,30 @@ import msgspec
 import devices
 import suites
 from harness.errors import UsageError
+from harness.plan import anchor, order, pace, sampling
 from harness.plan import cases as planning
-from harness.plan import order, sampling
 from harness.plan.choice import Choice
 from harness.plan.points import Point, expand
 from harness.session.boards import Board
 from harness.types import Artifact, Case, Json, Model, SessionPlan, Skip
+from results import history
+from results.store import Store
 from suites import build
 from suites.models import ModelOptions, Source
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a `run` command says: choice, models' data, cache, its own words."""
+    """Everything a `run` command says: choice, models' data, cache, its own words.
+
+    `known` is what earlier sessions tell of the time that a case's runs take, by key.
+    """
 
     choice: Choice
     options: ModelOptions
     cache: Path
     command: tuple[str, ...]
     harness_version: str
+    known: dict[str, pace.Effort] = {}
 
 
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +56,14 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     evaluations: dict[str, Path | None]
 
 
+def known(store: Store) -> dict[str, pace.Effort]:
+    """Return what earlier sessions of `store` tell of the time that runs take, by case key."""
+    return {
+        key: pace.Effort(start_s=start_s, first_s=first_s)
+        for key, (start_s, first_s) in history.starts_s(store).items()
+    }
+
+
 def outline(request: Request, board: Board) -> Outline:
     """Look everything up and probe the runtimes; UsageError for anything unknown or impossible."""
     choice = request.choice
@@ -66,7 +80,7 @@ def outline(request: Request, board: Board) -> Outline:
         device=device,
         identity=identity,
         points=points,
-        runtimes=board.runtimes(point.backend for point in points),
+        runtimes=board.runtimes([*(point.backend for point in points), "null"]),
         sources=found,
     )
 
@@ -166,7 +180,10 @@ def _plan(
     models: tuple[Model, ...],
 ) -> SessionPlan:
     repeats = {case.key: point.blocks for point, case in made if isinstance(case, Case)}
-    driven = sampling.of(found.suite.sampling, request.choice, sum(repeats.values()))
+    cases = tuple(case for _, case in made if isinstance(case, Case))
+    blocks = max(repeats.values(), default=0)
+    anchors = anchor.cases(found.device, found.identity, found.runtimes["null"], anchor.SIDES)
+    ordered = order.blocks(repeats | {case.key: blocks for case in anchors}, request.choice.seed)
     return SessionPlan(
         session_id=session_id,
         created_unix_s=time.time(),
@@ -174,12 +191,31 @@ def _plan(
         suite=found.suite.name,
         device=found.device,
         seed=request.choice.seed,
-        blocks=max(repeats.values(), default=0),
-        cases=tuple(case for _, case in made if isinstance(case, Case)),
+        blocks=blocks,
+        cases=cases,
         skipped=tuple(skip for _, skip in made if isinstance(skip, Skip)),
-        order=order.blocks(repeats, request.choice.seed),
-        sampling=driven,
+        order=ordered,
+        sampling=_sampling(request, found, (*cases, *anchors), ordered),
         models=models,
         environment=found.identity,
         harness_version=request.harness_version,
+        anchors=anchors,
     )
+
+
+def _sampling(
+    request: Request, found: Outline, cases: tuple[Case, ...], ordered: tuple[tuple[str, ...], ...]
+) -> Json:
+    """Return the session's sampling with the time that it is planned to take."""
+    choice, suite = request.choice, found.suite.sampling
+    efforts = {case.key: pace.effort(case, found.runtimes, request.known) for case in cases}
+    wanted_s = choice.sample_s or suite.sample_s
+    sample_s = pace.sample_s(wanted_s, choice.budget_s, list(efforts.values()), len(ordered))
+    run_s = {
+        case.key: sampling.anchor()["budget_s"]
+        if case.model == anchor.MODEL
+        else sample_s + min(suite.warmup_s, sample_s)
+        for case in cases
+    }
+    planned_s = pace.total_s(ordered, efforts, run_s)
+    return sampling.of(suite, choice, sample_s, choice.budget_s or planned_s)

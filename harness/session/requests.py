@@ -12,6 +12,7 @@ from harness.types import Case, Json, SessionPlan
 
 def of(case: Case, plan: SessionPlan, transport: Transport) -> Json:
     """Return the run request for `case`; its artifact is put where the agent can read it."""
+    anchor = case.side.startswith("anchor")
     path = transport.put(Path(case.artifact.path))
     for beside in case.artifact.files:
         transport.put(Path(beside))
@@ -25,7 +26,8 @@ def of(case: Case, plan: SessionPlan, transport: Transport) -> Json:
         "inputs": msgspec.to_builtins(case.inputs),
         "seed": plan.seed,
         "batch": case.batch,
-        "sampling": plan.sampling["run"],
-        "energy_s": plan.sampling["energy_s"],
+        "sampling": plan.sampling["anchor" if anchor else "run"],
+        "energy_s": 0 if anchor else plan.sampling["energy_s"],
+        "slow_down": case.slow_down,
         "timeout_s": plan.sampling["timeout_s"],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,12 +13,22 @@ from harness.types import Case, Json, Quality
 from suites.build import load_evaluation
 from suites.models import Evaluation, Source
 
+Answers = dict[str, Any] | None
+_NO_NUMBERS = Quality(
+    metric="fidelity",
+    value=None,
+    reference=None,
+    loss=None,
+    reason="the outputs are not numbers",
+)
+
 
 class Scorer:
     """Decides which runs are scored and scores them; one scored run per artifact and runtime.
 
     Outputs are a function of artifact, runtime and batch, so the other blocks need no second pass.
-    Batched cases take the quality of their twin at batch 1 where the session has one.
+    Batched cases take the quality of their twin at batch 1 where the session has one. A gate's
+    candidate is scored against its base: what the base answered is the reference.
     """
 
     def __init__(
@@ -25,13 +36,19 @@ class Scorer:
         cases: Iterable[Case],
         sources: Mapping[str, Source],
         evaluations: Mapping[str, Path | None],
+        against: Mapping[str, str] | None = None,
     ) -> None:
-        """Take sources and evaluation files by model name; outputs go to a folder of its own."""
+        """Take sources and evaluation files by model name; outputs go to a folder of its own.
+
+        `against` maps the key of a candidate to that of its base.
+        """
         self._singles = {_identity(case) for case in cases if case.batch == 1}
+        self._against = against or {}
+        self._answers: dict[str, Answers] = {}
         self._sources = sources
         self._paths = evaluations
         self._loaded: dict[str, Evaluation] = {}
-        self._scored: dict[tuple[str, str, str], Quality] = {}
+        self._scored: dict[tuple[str, str, str, str], Quality] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="boardmark-outputs-")
 
     def __enter__(self) -> Scorer:
@@ -50,7 +67,7 @@ class Scorer:
     def wanted(self, case: Case) -> Json | None:
         """Return the request's `evaluate` object, None where the quality is known."""
         path = self._paths.get(case.model)
-        if path is None or _identity(case) in self._scored:
+        if path is None or _identity(case) in self._scored or case.key in self._answers:
             return None
         if case.batch != 1 and _identity(case) in self._singles:
             return None
@@ -63,30 +80,50 @@ class Scorer:
     def quality(self, case: Case) -> Quality | None:
         """Return the quality of `case` if it was scored, in this run or before."""
         if self._outputs(case).exists():
-            self._scored[_identity(case)] = self._score(case)
+            self._answers[case.key] = self._read(case)
+        if _identity(case) not in self._scored and case.key in self._answers:
+            self._judge(case)
         return self._scored.get(_identity(case))
 
-    def _score(self, case: Case) -> Quality:
+    def _judge(self, case: Case) -> None:
+        """Score what `case` answered; a candidate waits until its base has answered too."""
+        outputs = self._answers[case.key]
+        if outputs is None:
+            self._scored[_identity(case)] = _NO_NUMBERS
+            return
+        evaluation = self._evaluation(case)
+        base_key = self._against.get(case.key)
+        if base_key is not None:
+            if base_key not in self._answers:
+                return
+            reference = self._answers[base_key]
+            if reference is not None:
+                evaluation = dataclasses.replace(evaluation, reference=reference)
+        self._scored[_identity(case)] = self._sources[case.model].score(outputs, evaluation)
+        if case.key not in self._against.values():
+            del self._answers[case.key]
+
+    def _evaluation(self, case: Case) -> Evaluation:
+        if case.model not in self._loaded:
+            self._loaded[case.model] = load_evaluation(Path(str(self._paths[case.model])))
+        return self._loaded[case.model]
+
+    def _read(self, case: Case) -> Answers:
+        """Return the outputs by name, None where they are text: objects are never unpickled."""
         import numpy as np
 
         path = self._outputs(case)
         try:
             with np.load(path, allow_pickle=False) as stored:
-                outputs: dict[str, Any] = {key: stored[key] for key in stored.files}
-        except ValueError:  # text comes as Python objects, and objects are never unpickled
-            return Quality(
-                metric="fidelity", value=None, reference=None, loss=None,
-                reason="the outputs are not numbers",
-            )  # fmt: skip
+                return {key: stored[key] for key in stored.files}
+        except ValueError:
+            return None
         finally:
             path.unlink()
-        if case.model not in self._loaded:
-            self._loaded[case.model] = load_evaluation(Path(str(self._paths[case.model])))
-        return self._sources[case.model].score(outputs, self._loaded[case.model])
 
     def _outputs(self, case: Case) -> Path:
         return Path(self._folder.name) / f"{case.key}.npz"
 
 
-def _identity(case: Case) -> tuple[str, str, str]:
-    return case.artifact.sha256, case.backend, case.runtime_version
+def _identity(case: Case) -> tuple[str, str, str, str]:
+    return case.artifact.sha256, case.backend, case.runtime_version, case.side

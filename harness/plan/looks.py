@@ -1,0 +1,85 @@
+"""What a gate fixes before it measures: blocks per look and samples per run, from time alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.plan import sampling
+from harness.plan.pace import SHORTEST_SAMPLE_S, Effort
+from harness.types import Json
+
+LOOKS = 2
+# Steps rather than any number, so that A/A sessions of the same design pile up.
+_STEPS = (5, 7, 10, 15, 20, 30)
+_USUAL_BLOCKS = 10
+# Between processes lies most of the spread, so time goes into runs rather than into long ones.
+_USUAL_SAMPLE_S = 0.25
+_WARM_UP_S = 0.05
+# Set aside for disturbed blocks that are repeated.
+_REPEATS = 1.2
+
+
+class Design(msgspec.Struct, frozen=True, kw_only=True):
+    """Blocks of one look (there are two at the most), seconds of samples per run, time in all."""
+
+    blocks: int
+    sample_s: float
+    planned_s: float
+
+
+def design(
+    sides: Sequence[Effort], anchors: Sequence[Effort], blocks: int | None, budget_s: float | None
+) -> Design:
+    """Return the design that fits `budget_s`; `blocks` fixes the blocks per look.
+
+    UsageError where the budget does not even hold the least design.
+    """
+    anchor_s = sampling.anchor()["budget_s"]
+    beside_s = sum(one.start_s for one in (*sides, *anchors)) + len(anchors) * anchor_s
+    firsts_s = sum(one.first_s for one in (*sides, *anchors))
+
+    def total_s(count: int, sample_s: float) -> float:
+        runs_s = beside_s + len(sides) * (sample_s + _WARM_UP_S)
+        return firsts_s + LOOKS * count * runs_s * _REPEATS
+
+    wanted = [blocks] if blocks else list(_STEPS) if budget_s else [_USUAL_BLOCKS]
+    fits = [
+        (count, sample_s)
+        for sample_s in (_USUAL_SAMPLE_S, SHORTEST_SAMPLE_S)
+        for count in sorted(wanted, reverse=True)
+        if budget_s is None or total_s(count, sample_s) <= budget_s
+    ]
+    if not fits:
+        least_s = total_s(min(wanted), SHORTEST_SAMPLE_S)
+        raise UsageError(
+            f"a budget of {budget_s:.0f} s is too short for {LOOKS} x {min(wanted)} blocks",
+            f"give --budget {least_s + 1:.0f}s or more, or fewer --backends",
+        )
+    count, sample_s = fits[0]
+    planned_s = budget_s or total_s(count, sample_s)
+    return Design(blocks=count, sample_s=sample_s, planned_s=planned_s)
+
+
+def drive(chosen: Design, timeout_s: float, budget_s: float | None) -> Json:
+    """Return what the session remembers of its sampling; a gate's runs are all equally long."""
+    return {
+        "precision": 0.05,
+        "goal": None,
+        "budget_s": budget_s,
+        "planned_s": chosen.planned_s,
+        "timeout_s": timeout_s,
+        "energy_s": 0,
+        "run": {
+            "warmup_calls": 3,
+            "warmup_s": _WARM_UP_S,
+            "min_samples": 5,
+            "max_samples": 5000,
+            "min_s": chosen.sample_s,
+            "budget_s": chosen.sample_s,
+            "precision": None,
+        },
+        "anchor": sampling.anchor(),
+    }
