@@ -219,6 +219,7 @@ def test_a_call_during_which_nothing_ran_is_a_pause():
     assert seen(stopped) == {}
     assert noise.is_invalid(stopped, samples)
     assert seen(quiet(own__cpu_s=5.0), samples) == {"long call": "flag"}
+    assert seen(quiet(own__cpu_s=2.9), samples) == {"long call": "flag"}
     assert seen(quiet(own__cpu_s=None), samples) == {"long call": "flag"}
     assert seen(stopped, [2 * MS] * 1000 + [99 * MS]) == {}
     assert seen(stopped, [300 * MS] * 9 + [1000 * MS]) == {}
