@@ -31,7 +31,8 @@ def quiet(**changes):
             "max_frequency_hz": {"policy0": 1.5e9},
             "limit_frequency_hz": {"policy0": [1.5e9, 1.5e9]},
             "temperature_c": {"cpu": [50.0, 56.0]},
-            "throttle_events": {"throttled": 0, "quota_throttled_periods": 0},
+            "throttle_events": {"throttled": 0},
+            "quota_throttled_periods": 0,
             "cooling": {},
             "suspended_s": 3e-6,
             "clock_step_s": -2e-5,
@@ -48,7 +49,8 @@ def quiet(**changes):
             "mean_frequency_hz": {"policy0": 1.5e9},
             "max_frequency_hz": {"policy0": 1.5e9},
             "limit_frequency_hz": {"policy0": [1.5e9, 1.5e9]},
-            "throttle_events": {"throttled": 0, "quota_throttled_periods": 0},
+            "throttle_events": {"throttled": 0},
+            "quota_throttled_periods": 0,
             "cooling": {},
             "suspended_s": 0.0,
             "clock_step_s": 0.0,
@@ -109,7 +111,8 @@ def test_a_run_without_readings_has_no_flag():
         ({"timed_host__cooling": {"cpufreq-cpu0": 2}}, "throttled", "flag"),
         ({"host__limit_frequency_hz": {"policy0": [1.5e9, 1.4e9]}}, "throttled", "flag"),
         ({"host__limit_frequency_hz": {"policy0": [1.5e9, 1.49e9]}}, "throttled", None),
-        ({"timed_host__throttle_events": {"quota_throttled_periods": 3}}, "cpu quota", "flag"),
+        ({"timed_host__quota_throttled_periods": 3}, "cpu quota", "flag"),
+        ({"host__quota_throttled_periods": 3}, "cpu quota", None),
         ({"host__sentinel_ns": [1000, 1019]}, "sentinel", None),
         ({"host__sentinel_ns": [1000, 1021]}, "sentinel", "flag"),
         ({"host__sentinel_ns": [1000, 1051]}, "sentinel", "invalid"),
@@ -171,6 +174,13 @@ def test_only_the_timed_part_tells_of_the_disk():
     result.pop("timed_host")
     assert "io pressure" not in seen(result)
     assert seen(quiet(timed_host__pressure_share={"io": 0.3})) == {"io pressure": "invalid"}
+
+
+def test_what_only_the_whole_run_knows_is_taken_from_there():
+    result = quiet(host__quota_throttled_periods=3, host__cooling={"cpufreq-cpu0": 1})
+    assert seen(result) == {}
+    result.pop("timed_host")
+    assert seen(result) == {"cpu quota": "flag", "throttled": "flag", "frequency": "flag"}
 
 
 def test_a_cluster_that_idles_is_not_taken_for_a_slow_clock():

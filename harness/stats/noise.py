@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.stats.limits import Flag, exceeded
 from harness.stats.readings import number, pair, section
-from harness.stats.throttling import QUOTA, below_cap, below_fastest, throttling, timed
+from harness.stats.throttling import below_cap, below_fastest, throttling
 from harness.types import Json
 
 __all__ = ["Flag", "among", "flags", "is_invalid", "throttles"]
@@ -42,7 +42,7 @@ def flags(result: Json, samples_ns: Sequence[int] = ()) -> tuple[Flag, ...]:
         *_swap(result),
         exceeded("frequency", below_cap(result)),
         exceeded("throttled", held.size, what=held.what, advice=held.advice) if held else None,
-        exceeded("cpu quota", timed(result, "throttle_events").get(QUOTA)),
+        exceeded("cpu quota", _either(result, "quota_throttled_periods")),
         _sentinel(result),
         exceeded("suspend", _largest(result, "suspended_s")),
         _pause(result, samples_ns),
@@ -135,6 +135,12 @@ def _sentinel(result: Json) -> Flag | None:
         return None
     change = ends[1] / ends[0] - 1
     return exceeded("sentinel" if change > 0 else "sentinel faster", change)
+
+
+def _either(result: Json, key: str) -> float | None:
+    """Return the reading around the timed part, else around the whole run."""
+    inside = number(result, "timed_host", key)
+    return number(result, "host", key) if inside is None else inside
 
 
 def _largest(result: Json, key: str) -> float | None:

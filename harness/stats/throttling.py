@@ -11,7 +11,6 @@ import msgspec
 from harness.stats.readings import numbers, pair, section
 from harness.types import Json
 
-QUOTA = "quota_throttled_periods"
 # What falls by less than this is rounding of the kernel's clock steps.
 _CAP_FELL = 0.01
 _SLOWER = 0.05
@@ -41,18 +40,14 @@ def throttling(result: Json, samples_ns: Sequence[int] = ()) -> Throttling | Non
     In this order: the board's own counters, a cooling device that slows the processor, a clock cap
     that fell during the run, samples that slow down while the board warms up.
     """
-    events = {
-        name: count
-        for name, count in timed(result, "throttle_events").items()
-        if count > 0 and name != QUOTA
-    }
+    events = {name: n for name, n in _timed(result, "throttle_events").items() if n > 0}
     if events:
         shown = ", ".join(f"{name} by {count:.0f}" for name, count in sorted(events.items()))
         advice = next((_ADVICE[name] for name in sorted(events) if name in _ADVICE), "")
         return Throttling(
             size=sum(events.values()), what=f"throttling counters rose: {shown}", advice=advice
         )
-    cooling = {name: at for name, at in timed(result, "cooling").items() if at > 0}
+    cooling = {name: at for name, at in _timed(result, "cooling").items() if at > 0}
     if cooling:
         shown = ", ".join(f"{name} in state {at:.0f}" for name, at in sorted(cooling.items()))
         return Throttling(size=max(cooling.values()), what=f"cooling slows the processor: {shown}")
@@ -64,7 +59,7 @@ def throttling(result: Json, samples_ns: Sequence[int] = ()) -> Throttling | Non
 
 def clocks(result: Json) -> dict[str, float]:
     """Return the mean clock of each cpufreq policy in Hz while samples were taken."""
-    return {name: hz for name, hz in timed(result, "mean_frequency_hz").items() if hz > 0}
+    return {name: hz for name, hz in _timed(result, "mean_frequency_hz").items() if hz > 0}
 
 
 def below_cap(result: Json) -> float | None:
@@ -99,7 +94,7 @@ def below_fastest(results: Sequence[Json]) -> list[float | None]:
     return [None if mean is None or fastest is None else 1 - mean / fastest for mean in means]
 
 
-def timed(result: Json, key: str) -> dict[str, float]:
+def _timed(result: Json, key: str) -> dict[str, float]:
     """Return the numbers under `key` around the timed part, else around the whole run."""
     if section(result, "timed_host").get(key) is not None:
         return numbers(result, "timed_host", key)
@@ -110,7 +105,7 @@ def _busiest(results: Sequence[Json], found: Sequence[Mapping[str, float]]) -> s
     """Return the policy whose clock was nearest to its highest, in the median run."""
     ranks: dict[str, list[float]] = {}
     for result, of_run in zip(results, found, strict=True):
-        highest = timed(result, "max_frequency_hz")
+        highest = _timed(result, "max_frequency_hz")
         for name, mean in of_run.items():
             ranks.setdefault(name, []).append(mean / (highest.get(name) or mean))
     # of two policies that both run at full speed the big cores' one comes first
