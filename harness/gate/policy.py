@@ -199,7 +199,7 @@ def _quantity(parse: Callable[[str], float], example: str) -> Callable[[Any], Li
 
 def _memory(value: Any) -> Limit:
     if isinstance(value, str) and value.strip().endswith("%"):
-        return Limit(value=parse_fraction(value), of_ram=True)
+        return Limit(value=_fraction(value, '"70%"'), of_ram=True)
     return _quantity(parse_bytes, '"500 MB", or "70%" of the board\'s RAM')(value)
 
 

@@ -1,0 +1,104 @@
+"""A/A sessions of the same device and design: how small p gets where nothing differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import StoreError, UsageError
+from harness.gate import null_cache
+from harness.gate.incomparable import machine
+from harness.gate.judge import LOOKS, blocks_per_look, judge
+from harness.gate.policy import Policy
+from harness.stats.calibration import alarm_limit
+from harness.types import SessionPlan, digest
+from results import parts, query, tables
+from results.store import Store
+
+NEWEST = 200
+_RECENT = 100
+
+
+def null_minima(store: Store, plan: SessionPlan, policy: Policy) -> tuple[float, ...]:
+    """Return the smallest p of each A/A session that stands for `plan`, the newest first.
+
+    Those are the newest 200 sealed sessions of kind calibration on the same machine and kernel,
+    with the same backends, threads, scenarios and batches pair by pair and as many blocks per look.
+    Each is judged again from its runs under `policy`, at both looks; one that lacks a metric or
+    clean blocks for the second look tells nothing, and neither does one that cannot be read.
+    """
+    wanted = _design(plan)
+    cache = null_cache.read(store.root)
+    before = msgspec.json.encode(cache)
+    known = cache.of(policy)
+    found: list[float] = []
+    for path in reversed(parts.find(store.root, "sessions")):
+        if len(found) == NEWEST:
+            break
+        if path.name not in cache.designs:
+            cache.designs[path.name] = _design_of(path)
+        if cache.designs[path.name] != wanted:
+            continue
+        if path.name not in known:
+            smallest = _smallest_p(store, parts.session_of(path), policy)
+            if smallest is None:
+                continue
+            known[path.name] = smallest
+        found.append(known[path.name])
+    if msgspec.json.encode(cache) != before:
+        null_cache.write(store.root, cache)
+    return tuple(found)
+
+
+def alarm(minima: Sequence[float], alpha: float, family: int) -> str | None:
+    """Return the warning that A/A sessions alarm more often than `alpha` allows, or None.
+
+    Counted are those of the newest hundred whose smallest p lies at or below alpha divided by looks
+    and tests, which is what an uncalibrated gate calls REGRESSED; plausible is what a binomial with
+    `alpha` exceeds once in a hundred times.
+    """
+    newest = minima[:_RECENT]
+    alarms = sum(value <= alpha / LOOKS / max(1, family) for value in newest)
+    plausible = alarm_limit(len(newest), alpha)
+    if not newest or alarms <= plausible:
+        return None
+    return (
+        f"{alarms} of the last {len(newest)} A/A sessions differ although nothing did; at most "
+        f"{plausible} are plausible at alpha {alpha:.2g}: something on this machine disturbs one "
+        "side more than the other, boardmark doctor may tell what"
+    )
+
+
+def _design(plan: SessionPlan) -> str:
+    """Return a digest of what two sessions have to share for the one's noise to be the other's."""
+    pairs = sorted(
+        [case.backend, case.threads, case.affinity or (), case.scenario, case.batch]
+        for case in plan.cases[::2]
+    )
+    kernel = plan.environment.get("kernel")
+    return digest([plan.device, machine(plan.environment), kernel, pairs, blocks_per_look(plan)])
+
+
+def _design_of(path: Path) -> str:
+    """Return the design of the A/A session behind its part, "" of any other.
+
+    What cannot be read is none: whoever lists or opens that session is told.
+    """
+    try:
+        plans = [tables.plan_from(row) for row in parts.read(path, ("plan_json",))]
+    except (parts.CorruptPartError, StoreError, msgspec.MsgspecError, RecursionError):
+        return ""
+    return next((_design(plan) for plan in plans if plan.kind == "calibration"), "")
+
+
+def _smallest_p(store: Store, session_id: str, policy: Policy) -> float | None:
+    """Return the smallest p of one A/A session over its family and both looks."""
+    try:
+        session = query.load(store, session_id)
+        judgement = judge(session.plan, session.runs, policy, ())
+    except (StoreError, UsageError):
+        return None
+    both_looks = judgement.blocks_used > judgement.blocks_wanted
+    return judgement.smallest_p if both_looks else None
