@@ -17,6 +17,7 @@ import msgspec
 from reports.choices import Choice, fastest, gentlest, leanest, smallest, undominated
 from reports.figures import interval, percent, times
 from reports.names import label, listed
+from reports.pairs import kind_sentence, ratios
 from reports.pareto import simultaneous
 from reports.relations import Relations, comparable
 from reports.session import SessionView
@@ -35,9 +36,23 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def answers(view: SessionView) -> tuple[Answer, ...]:
-    """Return one answer per model of the session."""
+    """Return one answer per model of the session; of two sides the ratios, and no winner."""
+    if view.plan.kind != "run":
+        return (_of_sides(view),)
     relations = Relations(view)
     return tuple(_answer(model, view, relations) for model in view.models())
+
+
+def _of_sides(view: SessionView) -> Answer:
+    """Return what a session of base and candidate says by itself."""
+    said = [f"{pair.name}: {pair.text}." for pair in ratios(view)]
+    what = kind_sentence(view)
+    model = next(iter(view.models()), "")
+    if len(said) == 1:
+        sentence = f"Candidate against base: {said[0]}"
+        return Answer(model=model, sentence=sentence, choices=(), limits=(what,))
+    sentence = what if said else f"{what} No pair was measured yet."
+    return Answer(model=model, sentence=sentence, choices=(), limits=tuple(said))
 
 
 def _answer(model: str, view: SessionView, relations: Relations) -> Answer:
@@ -121,7 +136,7 @@ def _reach(unproven: Sequence[CaseRow]) -> tuple[str, ...]:
 
 def _doubtful(row: CaseRow) -> bool:
     """Tell whether a case was measured, but not well enough to be compared."""
-    return row.verdict in ("imprecise", "unstable") and not comparable(row)
+    return row.verdict not in ("failed", "skipped") and not comparable(row)
 
 
 def _limits(
@@ -134,6 +149,12 @@ def _limits(
         limits.append(
             f"{len(wide)} of {len(valid)} latencies are known less exactly than asked; what is"
             " said here compares runs of the same block, pair by pair, and holds all the same."
+        )
+    other = [row for row in valid if row.verdict == "fallback"]
+    if other:
+        limits.append(
+            f"Not what was asked for ran of {listed(other, len(other))}: ranked as what it is,"
+            " with the reason among the doubts."
         )
     if doubtful:
         limits.append(f"Doubtful and therefore not ranked: {listed(doubtful, len(doubtful))}.")

@@ -17,6 +17,10 @@ from results.row import CaseRow as _Row
 
 # The worst first; skipped cases are no doubt about anything.
 _DOUBTS = ("failed", "unstable", "throttled", "noisy", "fallback", "imprecise", "skipped")
+SUSTAINED = (
+    "Sustained takes runs of three minutes and more: boardmark run --sample 3m. Until then it is"
+    " not known how these cases run on a board that is warm."
+)
 PERCENTILES = "p99 stands only where all runs of a case together hold 368 samples"
 
 
@@ -44,7 +48,17 @@ METRICS = (
         hi=lambda row: row.latency_p50_hi_s,
     ),
     _Metric(title="p90", unit="s", scale="call", value=lambda row: row.latency_p90_s),
-    _Metric(title="p99", unit="s", scale="call", value=lambda row: row.latency_p99_s),
+    _Metric(
+        title="p99",
+        unit="s",
+        scale="call",
+        value=lambda row: row.latency_p99_s,
+        lo=lambda row: row.latency_p99_lo_s,
+        hi=lambda row: row.latency_p99_hi_s,
+    ),
+    _Metric(title="Cold", unit="s", scale="call", value=lambda row: row.first_inference_s),
+    _Metric(title="Burst", unit="s", scale="call", value=lambda row: row.latency_burst_s),
+    _Metric(title="Sustained", unit="s", scale="call", value=lambda row: row.latency_sustained_s),
     _Metric(
         title="Throughput",
         unit="per_s",
@@ -54,9 +68,6 @@ METRICS = (
         hi=lambda row: row.throughput_hi_per_s,
     ),
     _Metric(title="Load", unit="s", scale="start", value=lambda row: row.load_s),
-    _Metric(
-        title="First inference", unit="s", scale="start", value=lambda row: row.first_inference_s
-    ),
     _Metric(
         title="Peak memory", unit="bytes", scale="memory", value=lambda row: row.peak_rss_bytes
     ),
@@ -141,8 +152,15 @@ def _row(row: CaseRow, factors: Sequence[float]) -> Row:
     for metric, factor in zip(METRICS, factors, strict=True):
         ends = (metric.lo(row), metric.hi(row)) if metric.lo and metric.hi else (None, None)
         cells.append(Cell(text=scaled(metric.value(row), factor), detail=interval(*ends, factor)))
-    doubt = f", {row.verdict}" if row.verdict != "valid" else ""
-    detail = f"{row.runs} runs, {row.samples} samples{doubt}"
+    words = [f"{row.runs} runs, {row.samples} samples"]
+    if row.stop_reasons:
+        counts = ", ".join(f"{count} {reason}" for reason, count in row.stop_reasons.items())
+        words.append(f"ended: {counts}")
+    if row.runs_disturbed:
+        words.append(f"{row.runs_disturbed} disturbed")
+    if row.verdict != "valid":
+        words.append(row.verdict)
+    detail = "; ".join(words)
     return Row(
         head=head(row),
         detail=detail,
@@ -178,6 +196,8 @@ def _notes(rows: Sequence[CaseRow]) -> tuple[str, ...]:
     notes += [f"Power and energy: {method}." for method in methods]
     if any(row.latency_p99_s is None for row in rows):
         notes.append(f"{PERCENTILES}; a dash otherwise.")
+    if rows and all(row.latency_sustained_s is None for row in rows):
+        notes.append(SUSTAINED)
     return tuple(notes)
 
 

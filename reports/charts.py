@@ -110,7 +110,7 @@ def _strip_names(strips: Sequence[_Strip]) -> list[str]:
     for strip in strips:
         row = strip.row
         way = f" b{row.batch} t{row.threads}" if len(ways) > 1 else ""
-        side = f" {row.side}" if row.side else ""
+        side = f" {plain(row.side, _NAME)}" if row.side else ""
         names.append(plain(row.variant, _NAME) + side + way)
     return names
 

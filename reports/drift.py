@@ -17,6 +17,7 @@ from reports.figures import interval, percent, signed
 from reports.session import SessionView
 from results import measured
 from results.cases import runs_per_case
+from results.clean import undisturbed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,8 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
 
 def drift(view: SessionView) -> Drift | None:
     """Return what the anchors of a session say; None where it has none that ran."""
-    runs = runs_per_case(run for run in view.runs if run.status == "ok")
+    keys = {case.key for case in view.plan.anchors}
+    runs = runs_per_case(undisturbed(run for run in view.runs if run.case_key in keys))
     found = (_medians(runs.get(case.key, ())) for case in view.plan.anchors)
     anchors = tuple(medians for medians in found if medians)
     if not anchors:
@@ -101,12 +103,14 @@ def _of_drift(found: Drift) -> str:
     span = f"the slowest block {percent(most)} above the fastest"
     ratio, lo, hi = found.trend.ratio, found.trend.lo, found.trend.hi
     if ratio is None or lo is None or hi is None:
-        return f"From the first block to the last the same work took {signed(ratio)}; {span}."
+        return (
+            f"From the first block to the last the same work's time moved {signed(ratio)}; {span}."
+        )
     ends = interval(lo - 1, hi - 1, 0.01)
     shown = "no drift is shown" if lo <= 1 <= hi else "the machine drifted"
     return (
-        f"Over {len(values)} blocks {shown}: the same work took"
-        f" {signed(ratio)} [{ends}] at the end, {span}."
+        f"Over {len(values)} blocks {shown}: from start to end the same work's time moved"
+        f" {signed(ratio)} [{ends}]; {span}."
     )
 
 
@@ -122,7 +126,17 @@ def picture(view: SessionView, found: Drift) -> svg.Picture:
         dots = _sentinels(view)
         if dots:
             places, readings = zip(*dots, strict=True)
-            axes.scatter(places, readings, s=6, color=svg.LINE, label="fixed loop, by run")
+            axes.plot(
+                places,
+                readings,
+                linestyle="none",
+                marker="o",
+                markersize=2.6,
+                markeredgewidth=0,
+                color=svg.MUTED,
+                alpha=0.45,
+                label="fixed loop, by run",
+            )
         axes.axhline(0, color=svg.MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
         for number, medians in enumerate(found.anchors):
             blocks = sorted(medians)
@@ -146,7 +160,7 @@ def _label(axes: Axes, blocks: Sequence[int]) -> None:
     step = math.ceil(len(blocks) / 20)
     axes.set_xticks(blocks[::step])
     axes.set_xlim(blocks[0] - 0.6, blocks[-1] + 0.6)
-    axes.yaxis.set_major_formatter(lambda value, _: signed(1 + value / 100))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:+g}\u00a0%".replace("-", "−"))
     axes.set_xlabel("block")
     axes.set_ylabel("time per call")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), handletextpad=0.5)

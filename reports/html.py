@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from harness.errors import UsageError
 from harness.whole_file import write_whole
-from reports import identity, svg
+from reports import disturbances, identity, svg
 from reports.answer import answers
 from reports.cases import cases, doubtful
 from reports.charts import distributions
@@ -32,6 +32,7 @@ from reports.tradeoff import tradeoff
 TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST_COMMAND = 4000
 _QUESTION = "Which variant of this model, on which runtime, is the one to ship on this device?"
+_QUESTION_OF_SIDES = "How does the candidate compare with its base on this device?"
 
 
 class DriftPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +40,14 @@ class DriftPart(msgspec.Struct, frozen=True, kw_only=True):
 
     picture: svg.Picture
     sentences: tuple[str, ...]
+
+
+class NoisePart(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page shows of the disturbances."""
+
+    banner: str | None
+    sentences: tuple[str, ...]
+    tables: tuple[Grid, ...]
 
 
 class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +91,7 @@ def page(view: SessionView) -> str:
         policy=_policy(style),
         style=Markup(style),  # noqa: S704  our own file
         title=suite.title if suite else view.plan.suite,
-        question=suite.question if suite else _QUESTION,
+        question=_question(view),
         device=view.plan.device,
         started=f"{began:%Y-%m-%d %H:%M} UTC",
         version=view.plan.harness_version,
@@ -91,7 +100,9 @@ def page(view: SessionView) -> str:
         answers=answers(view),
         models=models,
         offline=offline,
+        of_sides=view.plan.kind != "run",
         drift=_drift(view, drift(view)),
+        noise=_noise(view),
         machine=identity.machine(view),
         session=identity.session(view),
         doubtful=doubtful(view.rows),
@@ -105,6 +116,24 @@ def _drift(view: SessionView, found: Drift | None) -> DriftPart | None:
     if found is None:
         return None
     return DriftPart(picture=picture(view, found), sentences=sentences(found))
+
+
+def _noise(view: SessionView) -> NoisePart:
+    """Return the disturbances: their warning, what they mean, their table."""
+    found = disturbances.disturbances(view)
+    return NoisePart(
+        banner=disturbances.banner(found),
+        sentences=disturbances.sentences(found),
+        tables=disturbances.grid(found),
+    )
+
+
+def _question(view: SessionView) -> str:
+    """Return what the session was to answer."""
+    if view.plan.kind != "run":
+        return _QUESTION_OF_SIDES
+    suite = view.suite()
+    return suite.question if suite else _QUESTION
 
 
 class _Long(str):
@@ -127,7 +156,7 @@ def _model(view: SessionView, name: str) -> ModelPart:
         scores=scores(view, name),
         findings=findings(view, name),
         distributions=distributions(view, name),
-        tradeoff=tradeoff(view, name),
+        tradeoff=tradeoff(view, name) if view.plan.kind == "run" else (),
     )
 
 

@@ -52,6 +52,7 @@ def session(view: SessionView) -> Facts:
     return (
         ("Session", plan.session_id),
         ("Started", f"{began:%Y-%m-%d %H:%M} UTC"),
+        *([("Kind", plan.kind)] if plan.kind != "run" else []),
         ("Suite", plan.suite),
         ("Cases", counts or DASH),
         ("Runs", f"{len(view.runs)}, a fresh process each"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.units import show
+from reports import disturbances
 from reports.answer import Answer, answers
 from reports.cases import doubtful, scenario_name
 from reports.columns import aligned
@@ -35,7 +36,9 @@ _WORDS = (0, 1, 11)  # columns of words; the others are figures and stand to the
 
 def table(view: SessionView) -> str:
     """Return the session for a terminal: the answer, a table per scenario, what was left out."""
-    parts = [_title(view)]
+    noise = disturbances.disturbances(view)
+    warning = disturbances.banner(noise)
+    parts = [_title(view), *([plain(warning, 400)] if warning else [])]
     relations = Relations(view)
     for answer in answers(view):
         parts.append(_answer(answer))
@@ -50,6 +53,9 @@ def table(view: SessionView) -> str:
     moved = drift(view)
     if moved:
         parts.append("\n  ".join(["Machine:", *(plain(one, 400) for one in sentences(moved))]))
+    if noise.signals or noise.repeated:
+        told = (plain(one, 400) for one in disturbances.lines(noise))
+        parts.append("\n  ".join(["Disturbances:", *told]))
     if view.problems:
         parts.append("\n  ".join(["Problems:", *map(plain, view.problems)]))
     parts.append(f"Made by: {plain(command(view), 1000)}")
@@ -97,7 +103,7 @@ def _cells(row: CaseRow, rows: Sequence[CaseRow], relations: Relations) -> tuple
     factor = 1e-3 if (row.latency_p50_s or 0) >= 1e-3 else 1e-6
     span = interval(*ends, factor)
     return (
-        row.variant,
+        f"{row.variant} {row.side}" if row.side else row.variant,
         row.backend,
         show(row.latency_p50_s, "s"),
         f"{span} {'ms' if factor == 1e-3 else 'µs'}" if span else DASH,

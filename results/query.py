@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import StoreError
-from harness.types import Json, Run, SessionPlan
+from harness.types import Json, Kind, Run, SessionPlan
 from results import journal, parts, tables
 from results.store import SESSIONS, Store
 
@@ -21,6 +21,7 @@ _ENTRY_COLUMNS = (
     "cases",
     "skipped",
     "runs",
+    "plan_json",
 )
 
 
@@ -32,6 +33,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     sealed: bool
     problems: tuple[str, ...] = ()
+
+
+class _Purpose(msgspec.Struct):
+    """The one word of a plan that says what a session was for; older plans do not have it."""
+
+    kind: Kind = "run"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +53,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int
     runs: int
     sealed: bool
+    kind: Kind = "run"
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,10 +131,7 @@ def _sealed(store: Store, row: Json, problems: list[str]) -> Session:
     try:
         plan, measured = tables.plan_from(row), tables.runs_from(runs, samples)
     except (msgspec.MsgspecError, RecursionError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"session {row['session_id']!r} holds a record this version cannot read: {error}",
-            "read it with the version of boardmark that wrote it",
-        ) from error
+        raise _too_new(row["session_id"], error) from error
     return Session(
         plan=plan,
         runs=measured,
@@ -154,8 +159,19 @@ def _live(path: Path, problems: list[str]) -> Session:
 
 
 def _entry(row: Json) -> Entry:
-    """Return the list line of a sealed session."""
-    return msgspec.convert({**row, "sealed": True}, Entry)
+    """Return the list line of a sealed session; StoreError where its plan cannot be read."""
+    try:
+        purpose = msgspec.json.decode(row.pop("plan_json"), type=_Purpose)
+    except (msgspec.MsgspecError, TypeError) as error:
+        raise _too_new(row["session_id"], error) from error
+    return msgspec.convert({**row, "sealed": True, "kind": purpose.kind}, Entry)
+
+
+def _too_new(session_id: str, error: Exception) -> StoreError:
+    return StoreError(
+        f"session {session_id!r} holds a record this version cannot read: {error}",
+        "read it with the version of boardmark that wrote it",
+    )
 
 
 def _live_entry(store: Store, session_id: str, problems: list[str]) -> Entry:
@@ -173,4 +189,5 @@ def _live_entry(store: Store, session_id: str, problems: list[str]) -> Entry:
         skipped=len(plan.skipped),
         runs=len(session.runs),
         sealed=False,
+        kind=plan.kind,
     )

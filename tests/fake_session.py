@@ -7,7 +7,18 @@ from typing import Any
 
 import msgspec
 
-from harness.types import Artifact, Case, Json, Model, Quality, Run, SessionPlan, Skip, TensorSpec
+from harness.types import (
+    Artifact,
+    Case,
+    Json,
+    Model,
+    Quality,
+    Run,
+    SessionPlan,
+    Side,
+    Skip,
+    TensorSpec,
+)
 from reports.session import SessionView
 from results.cases import summarise
 
@@ -191,8 +202,69 @@ def _anchor_run(plan: SessionPlan, case: Case, block: int, seq: int, rng: random
         started_unix_s=plan.created_unix_s + seq * 2,
         duration_s=2.0,
         samples_ns=samples,
-        result={"host": {"sentinel_ns": [10_000_000, 10_100_000]}, "stop_reason": "precise"},
+        result={"host": _host(seq, block), "stop_reason": "precise"},
     )
+
+
+def _host(seq: int, block: int) -> Json:
+    """Return what the machine did around a run: a little steal in every ninth."""
+    sentinel = round(1e7 * (1 + 0.01 * block))
+    return {
+        "window_s": 2.0,
+        "ticks": 400,
+        "steal_share": 0.015 if seq % 9 == 4 else 0.0,
+        "foreign_share": 0.0,
+        "sentinel_ns": [sentinel, sentinel + 50_000],
+    }
+
+
+def disturbed(view: SessionView, every: int, **host: Any) -> SessionView:
+    """Return the session as if the hypervisor, or `host`, had hit every so manieth run."""
+    runs = [
+        msgspec.structs.replace(
+            run,
+            result={
+                **run.result,
+                "host": {**run.result.get("host", {}), **(host or {"steal_share": 0.08})},
+            },
+        )
+        if run.status == "ok" and run.seq % every == 0
+        else run
+        for run in view.runs
+    ]
+    rows = summarise(view.plan, runs)
+    return msgspec.structs.replace(view, runs=tuple(runs), rows=rows)
+
+
+def gate(blocks: int = 10, factor: float = 1.05, **changes: Any) -> SessionView:
+    """Return a gate session: two cases, the candidate of each slower by `factor`."""
+    pairs = [case("onnxruntime", "fp32"), case("openvino", "int8-dynamic")]
+    sides: tuple[Side, ...] = ("base", "candidate")
+    cases = tuple(msgspec.structs.replace(one, side=side) for one in pairs for side in sides)
+    anchors = (anchor("anchor-1"),)
+    keys = tuple(one.key for one in (*cases, *anchors))
+    plan = msgspec.structs.replace(
+        plan_of(blocks),
+        kind="gate",
+        suite="gate",
+        cases=cases,
+        skipped=(),
+        anchors=anchors,
+        order=(keys,) * blocks,
+        command=("boardmark", "gate", "--base", "a.onnx", "--candidate", "b.onnx"),
+        design={"blocks": blocks, "alpha": 0.01, "policy": {}},
+    )
+    plan = msgspec.structs.replace(plan, **changes)
+    slower = {one.key for one in cases if one.side == "candidate"}
+    runs = [
+        msgspec.structs.replace(
+            run, samples_ns=tuple(round(value * factor) for value in run.samples_ns)
+        )
+        if run.case_key in slower
+        else run
+        for run in runs_of(plan)
+    ]
+    return SessionView(plan=plan, rows=summarise(plan, runs), runs=tuple(runs))
 
 
 def _run(plan: SessionPlan, case: Case, block: int, seq: int, rng: random.Random) -> Run:
@@ -235,8 +307,14 @@ def _run(plan: SessionPlan, case: Case, block: int, seq: int, rng: random.Random
         )
         if ok
         else None,
-        result=_result(case, samples, rng) if ok else {},
+        result=_result(case, samples, rng) | _ended(seq, block) if ok else {},
     )
+
+
+def _ended(seq: int, block: int) -> Json:
+    """Return why a run ended, and what the machine did meanwhile."""
+    reason = "budget" if seq % 5 == 0 else "precise"
+    return {"stop_reason": reason, "host": _host(seq, block)}
 
 
 def _result(case: Case, samples: list[int], rng: random.Random) -> Json:

@@ -58,6 +58,29 @@ def test_doubtful_rows_are_named_but_not_ranked(view):
     assert "int8-dynamic on torch and int8-static on tflite" in answer.limits[0]
 
 
+@pytest.mark.parametrize("verdict", ["noisy", "throttled", "unstable"])
+def test_what_a_restless_machine_gave_is_named_and_not_ranked(view, verdict):
+    rows = [
+        msgspec.structs.replace(row, verdict=verdict) if row.backend == "openvino" else row
+        for row in view.rows
+    ]
+    (answer,) = answers(msgspec.structs.replace(view, rows=rows))
+    assert "openvino" not in " ".join(chosen(answer).values())
+    doubt = next(limit for limit in answer.limits if limit.startswith("Doubtful"))
+    assert "int8-static on openvino" in doubt
+
+
+def test_a_fallback_is_ranked_as_what_it_is_and_said(view):
+    rows = [
+        msgspec.structs.replace(row, verdict="fallback") if row.variant == "int8-static" else row
+        for row in view.rows
+        if row.verdict != "unstable"
+    ]
+    (answer,) = answers(msgspec.structs.replace(view, rows=rows))
+    assert chosen(answer)["Fastest of all"] == "int8-static on openvino"
+    assert answer.limits[0].startswith("Not what was asked for ran of int8-static on onnxruntime")
+
+
 def test_a_doubtful_row_that_looks_faster_is_pointed_out(view):
     rows = tuple(
         msgspec.structs.replace(row, latency_p50_s=1e-3) if row.verdict == "unstable" else row

@@ -55,7 +55,9 @@ def test_the_anchors_show_the_drift_that_was_put_in(view):
     assert seen.trend.ratio == pytest.approx(1.04, abs=0.02)
     assert seen.trend.lo is not None
     assert seen.trend.lo > 1
-    assert "the machine drifted: the same work took +" in sentences(seen)[0]
+    assert (
+        "the machine drifted: from start to end the same work's time moved +" in sentences(seen)[0]
+    )
 
 
 def test_two_anchors_apart_by_a_constant_share_that_spread():

@@ -39,6 +39,7 @@ SECTIONS = (
     "evidence",
     "claims",
     "drift",
+    "disturbances",
     "machine",
     "unranked",
     "reading",
@@ -177,15 +178,7 @@ def poison(value: Any, attack: str) -> Any:
     if isinstance(value, dict):
         return {key: poison(one, attack) for key, one in value.items()}
     if isinstance(value, msgspec.Struct):
-        kept = (
-            "session_id",
-            "case_key",
-            "base_case_key",
-            "scenario",
-            "verdict",
-            "status",
-            "anchors",
-        )
+        kept = ("session_id", "case_key", "scenario", "verdict", "status", "side", "anchors")
         names = [name for name in value.__struct_fields__ if name not in kept]
         fields = {name: poison(getattr(value, name), attack) for name in names}
         return msgspec.structs.replace(value, **fields)

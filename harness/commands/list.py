@@ -46,6 +46,7 @@ def _sessions(args: argparse.Namespace) -> list[dict[str, object]]:
             "session": entry.session_id,
             "created": time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.created_unix_s)),
             "device": entry.device,
+            "kind": entry.kind,
             "suite": entry.suite,
             "models": ",".join(entry.models),
             "cases": f"{entry.cases} cases",
