@@ -188,9 +188,10 @@ def test_a_base_that_never_runs_has_failed():
 
 
 def test_a_skipped_point_is_missing_data():
-    plan = gate_session.plan(skipped=handmade.plan().skipped)
+    plan = gate_session.plan(skipped=handmade.plan().skipped * 2)
     judgement = asked(gate_session.runs(plan), plan, block=())
     assert (judgement.outcome, judgement.exit_code) == ("inconclusive", 3)
+    assert [v.metric for v in judgement.verdicts].count("runs") == 1
     assert "pass --calibration" in judgement.verdicts[0].reason
 
 

@@ -130,7 +130,8 @@ def _verdicts(
     plan: SessionPlan, blocks: Blocks, policy: Policy, rule: Rule
 ) -> tuple[tuple[MetricVerdict, ...], tuple[str, ...]]:
     """Return every verdict of the session, and what is worth saying of metrics without one."""
-    found: list[MetricVerdict] = [presence.not_measured(skip) for skip in plan.skipped]
+    # Both sides tell of a runtime that neither can use: once is enough.
+    found = list(dict.fromkeys(presence.not_measured(skip) for skip in plan.skipped))
     notes: list[str] = []
     for pair in blocks.pairs:
         failed = presence.failed(pair)

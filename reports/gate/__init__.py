@@ -23,7 +23,7 @@ FORMATS: dict[str, Callable[[Judgement], str]] = {
 
 
 def render(judgement: Judgement, form: str = "text") -> str:
-    """Return `judgement` in a format of FORMATS, ending with a line feed; UsageError elsewhere."""
+    """Return `judgement` in a format of FORMATS, without a last line feed; UsageError elsewhere."""
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
     return FORMATS[form](judgement)

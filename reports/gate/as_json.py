@@ -17,7 +17,7 @@ VERSION = 1
 def render(judgement: Judgement) -> str:
     """Return the judgement as a JSON object; what is unknown or no finite number is null."""
     content = {"version": VERSION, **msgspec.to_builtins(judgement)}
-    return json.dumps(_finite(content), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return json.dumps(_finite(content), indent=2, ensure_ascii=True, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

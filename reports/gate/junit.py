@@ -44,7 +44,7 @@ def render(judgement: Judgement) -> str:
         (*basis(judgement), *(f"warning: {warning}" for warning in warnings(judgement)))
     )
     ET.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}'
 
 
 def _kind(verdict: MetricVerdict) -> str | None:

@@ -40,7 +40,7 @@ def render(judgement: Judgement) -> str:
         "\n".join([*reasons, *(f"- {escaped(sentence)}" for sentence in basis(judgement)[1:])]),
         "</details>",
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(part for part in parts if part)
 
 
 def escaped(text: str) -> str:

@@ -28,7 +28,7 @@ def render(judgement: Judgement) -> str:
         parts.append("\n".join(reasons))
     parts.append("\n".join(f"  warning: {warning}" for warning in warnings(judgement)))
     parts.append("\n".join(basis(judgement)))
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(part for part in parts if part)
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> str:
