@@ -1,11 +1,14 @@
-"""No runtime at all: sleeps as long as its artifact says, answers a fixed function of its input.
+"""No runtime at all: works or sleeps as its artifact says, answers a fixed function of its input.
 
-The artifact is a JSON object {"latency_us": 200, "jitter_us": 5, "fail": null, "allocate_mb": 0,
-"inputs": [...], "outputs": {name: [numbers]}}. `fail` may be "load", "infer", "crash" (SIGILL, like
-an unknown instruction), "abort" (SIGABRT), "hang" or "memory", so that every way in which a real
-runtime ends is reproducible in tests. It is deterministic in what it returns.
+The artifact is a JSON object {"latency_us": 200, "jitter_us": 5, "spin": 0, "fail": null,
+"allocate_mb": 0, "inputs": [...], "outputs": {name: [numbers]}}. `spin` is a number of turns of
+integer work that each call does before it sleeps, if it sleeps at all. `fail` may be "load",
+"infer", "crash" (SIGILL, like an unknown instruction), "abort" (SIGABRT), "hang" or "memory", so
+that every way in which a real runtime ends is reproducible in tests. It is deterministic in what it
+returns.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -50,11 +53,12 @@ class Session:
         return arrays
 
     def infer(self, feed):
-        """Sleep for the scripted latency; the jitter is a fixed triangle over the calls."""
+        """Work and sleep as scripted; the jitter is a fixed triangle over the calls."""
         fail = self._script.get("fail")
         if fail:
             _fail(fail, "infer")
         self._calls += 1
+        spin(self._script.get("spin", 0))
         jitter = self._script.get("jitter_us", 0) * ((self._calls % 5) - 2) / 2.0
         pause = (self._script.get("latency_us", 0) + jitter) / 1e6
         if pause > 0:
@@ -80,6 +84,20 @@ class Session:
     def close(self):
         """Drop the ballast."""
         self._ballast = bytearray()
+
+
+def spin(turns):
+    """Do `turns` turns of integer work in pure Python; return what comes of it.
+
+    This is the work of the anchor case, by which sessions of different years are compared, so it
+    must never change: not the arithmetic, not the loop. Every number stays among those that CPython
+    keeps ready, so that it allocates nothing and touches no memory of its own. A thousand turns
+    take some 30 µs on a desk computer; another Python release makes it another anchor.
+    """
+    value = 1
+    for _ in itertools.repeat(None, turns):
+        value = (value * 13 + 1) & 15
+    return value
 
 
 def _fail(how, where):

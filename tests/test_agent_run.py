@@ -34,15 +34,84 @@ def finish(local: LocalTransport, request: dict[str, Any]) -> dict[str, Any]:
 def test_a_run_reports_phases_in_order_then_its_samples(
     local: LocalTransport, null_request: Make
 ) -> None:
-    *phases, last = local.run(null_request())
+    request = null_request()
+    request["sampling"]["max_samples"] = 30
+    *phases, last = local.run(request)
     assert [event["name"] for event in phases] == ["imported", "loaded", "first", "steady", "timed"]
     assert last["status"] == "ok"
     result = last["result"]
-    assert len(result["samples_ns"]) == 50
+    assert len(result["samples_ns"]) == 30
     assert result["stop_reason"] == "count"
     assert statistics.median(result["samples_ns"]) > 200_000
     assert result["timed_wall_s"] * 1e9 >= sum(result["samples_ns"])
     assert result["inputs"] == {"mode": "fresh", "buffers": 8}
+    assert "slow_down" not in result
+
+
+def test_a_run_tells_its_warm_up_from_its_steady_part(
+    local: LocalTransport, null_request: Make
+) -> None:
+    request = null_request()
+    request["sampling"].update(max_samples=2000, budget_s=1.5)
+    result = finish(local, request)["result"]
+    assert result["steady"] == {
+        "reached": True, "calls": result["steady"]["calls"], "reason": None,
+    }  # fmt: skip
+    found = len(result["warmup_ns"]) - result["fixed_warmup_calls"]
+    assert found == result["steady"]["calls"]
+    assert result["fixed_warmup_calls"] >= 3
+
+
+def test_a_run_of_few_calls_says_that_they_are_too_few_to_judge(
+    local: LocalTransport, null_request: Make
+) -> None:
+    request = null_request(latency_us=60_000)
+    result = finish(local, request)["result"]
+    assert len(result["samples_ns"]) in range(5, 10)
+    assert result["stop_reason"] == "budget"
+    assert result["steady"]["reached"] is None
+    assert "too few to judge" in result["steady"]["reason"]
+
+
+def test_a_run_tells_what_it_and_its_machine_did_around_the_timed_part(
+    local: LocalTransport, null_request: Make
+) -> None:
+    """A sleeping model switches of its own will and uses no CPU; a spinning one the reverse."""
+    asleep = finish(local, null_request(latency_us=2000))["result"]
+    awake = finish(local, null_request(latency_us=0, spin=60_000))["result"]
+    for result in (asleep, awake):
+        timed_s = (sum(result["warmup_ns"]) + sum(result["samples_ns"])) / 1e9
+        own = result["own"]
+        assert set(own) == {
+            "cpu_s", "wall_s", "involuntary_switches", "voluntary_switches", "major_faults",
+        }  # fmt: skip
+        assert timed_s <= own["wall_s"] <= timed_s + 0.1
+        assert own["wall_s"] <= result["timed_host"]["window_s"] <= result["host"]["window_s"]
+        assert own["major_faults"] >= 0
+    assert asleep["own"]["voluntary_switches"] >= 50
+    assert asleep["own"]["cpu_s"] < 0.5 * asleep["own"]["wall_s"]
+    assert awake["own"]["voluntary_switches"] < 50
+    assert awake["own"]["cpu_s"] > 0.3 * awake["own"]["wall_s"]
+
+
+def test_a_slow_down_on_purpose_shows_in_every_sample_and_is_told(
+    local: LocalTransport, null_request: Make
+) -> None:
+    slowed = finish(local, null_request({"slow_down": 0.5}, latency_us=4000))["result"]
+    assert slowed["slow_down"] == 0.5
+    # A busy machine interrupts busy work: the least disturbed call shows the share.
+    assert 1.5 <= min(slowed["samples_ns"]) / 4_000_000 < 1.6
+    assert slowed["first_inference_s"] >= 1.5 * 0.004
+
+
+def test_a_soak_of_two_hundred_thousand_samples_arrives_whole(
+    local: LocalTransport, null_request: Make
+) -> None:
+    request = null_request(latency_us=0)
+    request["sampling"].update(max_samples=200_000, budget_s=180.0)
+    last = finish(local, request)
+    assert last["status"] == "ok"
+    assert len(last["result"]["samples_ns"]) == 200_000
 
 
 def test_memory_is_told_by_phase_and_the_ballast_shows_up_only_after_loading(
@@ -251,7 +320,8 @@ def test_energy_is_measured_in_a_phase_of_its_own_from_the_boards_meter(
     per_call_s = power["workload_wall_s"] / (power["inferences"] / 4)
     assert per_call_s == pytest.approx(0.0101, rel=0.05)
     assert power["energy_per_inference_j"] == pytest.approx(watts * per_call_s / 4)
-    assert len(result["samples_ns"]) in range(40, 51), "the timed part knows nothing of it"
+    timed = len(result["samples_ns"]) + result["steady"]["calls"]
+    assert timed in range(20, 51), "the timed part knows nothing of it"
 
 
 def test_without_a_meter_the_reason_stands_where_the_energy_would(

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,43 @@ def test_the_jitter_repeats_every_five_calls(
     assert slept[:5] == slept[5:]
     assert max(slept) == pytest.approx(120e-6)
     assert min(slept) == pytest.approx(80e-6)
+
+
+def test_the_anchors_work_is_what_it_always_was() -> None:
+    """Sessions of different years are compared by it: this value may never need a change."""
+    assert [null.spin(turns) for turns in (0, 1, 2, 3, 1000, 35_001)] == [1, 14, 7, 12, 9, 6]
+
+
+def test_spinning_takes_time_in_proportion_and_does_not_sleep(tmp_path: Path) -> None:
+    cpu_s = []
+    for turns in (20_000, 80_000):
+        session = null.open(script(tmp_path, spin=turns), {})
+        cpu_s.append(min(_cpu_s(session) for _ in range(30)))
+    assert cpu_s[1] / cpu_s[0] == pytest.approx(4, rel=0.25)
+
+
+def _cpu_s(session: Any) -> float:
+    began = time.process_time()
+    session.infer({})
+    return time.process_time() - began
+
+
+def test_spinning_allocates_nothing(tmp_path: Path) -> None:
+    session = null.open(script(tmp_path, spin=20_000), {})
+    session.infer({})
+    tracemalloc.start()
+    session.infer({})
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 1000
+
+
+def test_spinning_comes_on_top_of_sleeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[str, float]] = []
+    monkeypatch.setattr(null.time, "sleep", lambda s: done.append(("sleep", s)))
+    monkeypatch.setattr(null, "spin", lambda turns: done.append(("spin", turns)))
+    null.open(script(tmp_path, spin=5, latency_us=100), {}).infer({})
+    assert done == [("spin", 5), ("sleep", pytest.approx(1e-4))]
 
 
 def test_evidence_has_every_key(tmp_path: Path) -> None:

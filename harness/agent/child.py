@@ -7,9 +7,11 @@ or "failed".
 
 import json
 import os
+import resource
 import sys
 
 from harness.agent import memory
+from harness.agent.probes import host
 
 # What a backend could not do -> the run's status; everything else is "failed".
 _STATUS = {"memory": "oom", "missing": "skipped", "unsupported": "skipped"}
@@ -100,19 +102,28 @@ def _run(request, channel, baseline):
     resets = _phase(channel, result, "loaded") and resets
 
     feeds = [_guarded(session.bind, feed) for feed in feeds]
+    infer = session.infer
+    if request.get("slow_down"):
+        result["slow_down"] = request["slow_down"]
+        infer = sampling.slowed(infer, request["slow_down"])
     start = sampling.clock_ns()
-    _guarded(session.infer, feeds[0])
+    _guarded(infer, feeds[0])
     result["first_inference_s"] = (sampling.clock_ns() - start) / 1e9
     channel.say("phase", name="first", result=result)
 
-    _time(session, feeds, request["sampling"], result)
+    _time(infer, feeds, request["sampling"], result)
     resets = _phase(channel, result, "steady") and resets
     result["memory"]["reset"] = resets
     result.update(memory.peaks(result["memory"]))
     result["evidence"] = _guarded(session.evidence)
     channel.say("phase", name="timed", result=result)
 
-    _after(session, feeds, request, channel, result)
+    if request.get("energy_s"):
+        channel.say("energy_begin")
+        calls, wall_s = _guarded(sampling.repeat_for, infer, feeds, request["energy_s"])
+        channel.say("energy_end", inferences=calls * request.get("batch", 1), wall_s=wall_s)
+    if request.get("evaluate"):
+        result["evaluated"] = _evaluate(session, request)
     session.close()
     return result
 
@@ -143,29 +154,45 @@ def _phase(channel, result, name):
     return memory.reset()
 
 
-def _time(session, feeds, wanted, result):
+def _time(infer, feeds, wanted, result):
+    """Warm up and sample; note what this process and its machine did meanwhile."""
     from harness.agent import sampling
 
-    warm = _guarded(
-        sampling.warm_up, session.infer, feeds, wanted["warmup_calls"], wanted["warmup_s"]
-    )
     keys = ("min_samples", "max_samples", "min_s", "budget_s", "precision")
     rule = sampling.Rule(**{key: wanted[key] for key in keys if key in wanted})
-    durations, reason, wall_s = _guarded(sampling.sample, session.infer, feeds, rule)
+    machine = host.snapshot()
+    before = _usage()
+    warm = _guarded(sampling.warm_up, infer, feeds, wanted["warmup_calls"], wanted["warmup_s"])
+    timing = _guarded(sampling.sample, infer, feeds, rule)
+    after = _usage()
+    result["timed_host"] = host.delta(machine, host.snapshot())
+    result["own"] = {key: after[key] - before[key] for key in before}
     result.update(
-        warmup_ns=list(warm), samples_ns=list(durations), stop_reason=reason, timed_wall_s=wall_s
+        warmup_ns=list(warm) + list(timing.warmup_ns),
+        fixed_warmup_calls=len(warm),
+        samples_ns=list(timing.samples_ns),
+        stop_reason=timing.reason,
+        timed_wall_s=timing.wall_s,
+        steady=timing.steady,
     )
 
 
-def _after(session, feeds, request, channel, result):
-    """Run the passes that must not disturb the timed one: energy, then the evaluation."""
-    from harness.agent import outputs, sampling
+def _usage():
+    """Return what this process has used so far, its threads together."""
+    from harness.agent import sampling
 
-    if request.get("energy_s"):
-        channel.say("energy_begin")
-        calls, wall_s = _guarded(sampling.repeat_for, session.infer, feeds, request["energy_s"])
-        channel.say("energy_end", inferences=calls * request.get("batch", 1), wall_s=wall_s)
-    wanted = request.get("evaluate")
-    if wanted:
-        arguments = wanted, request["inputs"], request.get("batch", 1)
-        result["evaluated"] = _guarded(outputs.evaluate, session, *arguments)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "wall_s": sampling.clock_ns() / 1e9,
+        "cpu_s": used.ru_utime + used.ru_stime,
+        "involuntary_switches": used.ru_nivcsw,
+        "voluntary_switches": used.ru_nvcsw,
+        "major_faults": used.ru_majflt,
+    }
+
+
+def _evaluate(session, request):
+    from harness.agent import outputs
+
+    arguments = request["evaluate"], request["inputs"], request.get("batch", 1)
+    return _guarded(outputs.evaluate, session, *arguments)
