@@ -92,7 +92,7 @@ def spin(turns):
     This is the work of the anchor case, by which sessions of different years are compared, so it
     must never change: not the arithmetic, not the loop. Every number stays among those that CPython
     keeps ready, so that it allocates nothing and touches no memory of its own. A thousand turns
-    take some 30 µs on a desk computer; another Python release makes it another anchor.
+    take some 25 µs on a desk computer; another Python release makes it another anchor.
     """
     value = 1
     for _ in itertools.repeat(None, turns):
