@@ -129,7 +129,7 @@ def grid(found: Disturbances) -> tuple[Grid, ...]:
     return (
         Grid(
             id="disturbances-table",
-            caption="What disturbed the runs",
+            caption="Signals, the most harmful first",
             headers=(
                 Header(text="Signal", figures=False),
                 Header(text="Invalid", unit="runs"),

@@ -151,7 +151,10 @@ def picture(view: SessionView, found: Drift) -> svg.Picture:
             )
         _label(axes, [block + 1 for block in sorted(found.level)])
         markup = svg.inline(figure, "drift", " ".join(sentences(found)) or "One block.")
-    caption = "Median of each block's run of the same work, against the first block."
+    caption = (
+        "Median of each block's run of the same work, against the first block; the dots are a short"
+        " fixed loop around every run."
+    )
     return svg.Picture(markup=markup, caption=caption)
 
 
@@ -160,20 +163,26 @@ def _label(axes: Axes, blocks: Sequence[int]) -> None:
     step = math.ceil(len(blocks) / 20)
     axes.set_xticks(blocks[::step])
     axes.set_xlim(blocks[0] - 0.6, blocks[-1] + 0.6)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:+g}\u00a0%".replace("-", "−"))
+    axes.yaxis.set_major_formatter(_tick)
     axes.set_xlabel("block")
     axes.set_ylabel("time per call")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), handletextpad=0.5)
 
 
+def _tick(value: float, _: float) -> str:
+    """Return the label of a tick: +2.5 %, 0 %, −2.5 %."""
+    return (f"{value:+g}" if value else "0").replace("-", "−") + "\u00a0%"
+
+
 def _sentinels(view: SessionView) -> list[tuple[float, float]]:
-    """Return (place on the axis of blocks, % off their median) of every run's sentinel reading."""
+    """Return (place on the axis of blocks, % off the first block) of every run's sentinel."""
     runs = sorted(view.runs, key=lambda run: run.seq)
     readings = {run.run_id: _sentinel(run) for run in runs}
-    known = [value for value in readings.values() if value]
+    known = [run for run in runs if readings[run.run_id]]
     if not known:
         return []
-    usual = statistics.median(known)
+    first = [readings[run.run_id] or 0 for run in known if run.block == known[0].block]
+    usual = statistics.median(first)
     dots = []
     for block in dict.fromkeys(run.block for run in runs):
         mine = [run for run in runs if run.block == block]

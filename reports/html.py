@@ -40,6 +40,7 @@ class DriftPart(msgspec.Struct, frozen=True, kw_only=True):
 
     picture: svg.Picture
     sentences: tuple[str, ...]
+    paired: bool
 
 
 class NoisePart(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +116,11 @@ def _drift(view: SessionView, found: Drift | None) -> DriftPart | None:
     """Return the anchors' picture and what it says; None where a session has no anchor."""
     if found is None:
         return None
-    return DriftPart(picture=picture(view, found), sentences=sentences(found))
+    return DriftPart(
+        picture=picture(view, found),
+        sentences=sentences(found),
+        paired=len(found.anchors) > 1,
+    )
 
 
 def _noise(view: SessionView) -> NoisePart:

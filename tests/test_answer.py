@@ -78,7 +78,7 @@ def test_a_fallback_is_ranked_as_what_it_is_and_said(view):
     ]
     (answer,) = answers(msgspec.structs.replace(view, rows=rows))
     assert chosen(answer)["Fastest of all"] == "int8-static on openvino"
-    assert answer.limits[0].startswith("Not what was asked for ran of int8-static on onnxruntime")
+    assert "Not what was asked for ran of int8-static on onnxruntime" in " ".join(answer.limits)
 
 
 def test_a_doubtful_row_that_looks_faster_is_pointed_out(view):
