@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import msgspec
 
 from harness.session.boards import Transport
-from harness.types import Case, Json, SessionPlan
+from harness.types import Artifact, Case, Json, SessionPlan
+from suites.models.content import file_sha256
 
 
 def of(case: Case, plan: SessionPlan, transport: Transport) -> Json:
     """Return the run request for `case`; its artifact is put where the agent can read it."""
     anchor = case.side.startswith("anchor")
-    path = transport.put(Path(case.artifact.path))
-    for beside in case.artifact.files:
-        transport.put(Path(beside))
+    artifact = case.artifact
+    beside = {transport.put(Path(name)): name for name in artifact.files}
+    path = transport.put(Path(artifact.path))
     return {
         "op": "run",
         "backend": case.backend,
         "artifact": path,
-        "sha256": None if case.artifact.files else case.artifact.sha256,
+        "sha256": None if beside else artifact.sha256,
+        "sha256s": _sha256s({path: artifact.path, **beside}, artifact) if beside else {},
         "options": case.options,
         "affinity": list(case.affinity) if case.affinity else None,
         "inputs": msgspec.to_builtins(case.inputs),
@@ -31,3 +34,20 @@ def of(case: Case, plan: SessionPlan, transport: Transport) -> Json:
         "slow_down": case.slow_down,
         "timeout_s": plan.sampling["timeout_s"],
     }
+
+
+def _sha256s(places: dict[str, str], artifact: Artifact) -> dict[str, str]:
+    """Return {path on the board: digest} of an artifact's files, so that each can be checked."""
+    return {there: _content(here, artifact.sha256) for there, here in places.items()}
+
+
+@functools.cache
+def _content(path: str, build: str) -> str:
+    """Return the digest of a file of `build` as this command first saw it.
+
+    Not by modification time: a file that changes between two blocks must not pass for the old one.
+    """
+    try:
+        return file_sha256(Path(path))
+    except OSError:
+        return ""  # the agent refuses the run and says which file it cannot read
