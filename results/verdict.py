@@ -193,7 +193,7 @@ def _sentence(lead: str, by_run: Iterable[list[Flag]], advise: bool = False) -> 
     ranked = sorted(by_signal.values(), key=len, reverse=True)
     shown = [_worst(found) for found in ranked[:2]]
     advice = next((flag.advice for flag in shown if flag.advice), "") if advise else ""
-    causes = " and ".join(flag.text for flag in shown)
+    causes = ", and ".join(flag.text for flag in shown)
     return f"{lead}: {causes}; {advice}" if advice else f"{lead}: {causes}"
 
 

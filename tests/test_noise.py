@@ -183,6 +183,12 @@ def test_what_only_the_whole_run_knows_is_taken_from_there():
     assert seen(result) == {"cpu quota": "flag", "throttled": "flag", "frequency": "flag"}
 
 
+def test_a_stall_is_never_more_than_all_of_the_time():
+    (flag,) = noise.flags(quiet(timed_host__pressure_share={"cpu": 1.011}))
+    assert flag.value == 1.0
+    assert "100.0% of the time" in flag.text
+
+
 def test_a_cluster_that_idles_is_not_taken_for_a_slow_clock():
     change = {
         "timed_host__mean_frequency_hz": {"policy0": 4e8, "policy4": 2.4e9},

@@ -62,8 +62,8 @@ def test_the_most_frequent_disturbances_lead_with_the_worst_number():
     worse = {"host": {**STEAL, "steal_share": 0.07}}
     runs = [run(0, **swapped), run(1, host=STEAL), run(2, **worse), run(3), run(4)]
     assert row_of(runs).reason == (
-        "3 of 5 runs were disturbed: the hypervisor took 7.0% of the cores' time, above 2.0% and 3 "
-        "pages were swapped while samples were taken; wait until the neighbours are quiet, or "
+        "3 of 5 runs were disturbed: the hypervisor took 7.0% of the cores' time, above 2.0%, and "
+        "3 pages were swapped while samples were taken; wait until the neighbours are quiet, or "
         "measure on the board itself"
     )
 

@@ -112,7 +112,8 @@ def _pressure(result: Json) -> Iterable[Flag | None]:
         window_s = number(result, source, "window_s") or 0.0
         slack = _TICK_S / window_s if window_s > 0 else 1.0
         share = number(result, source, "pressure_share", resource)
-        yield exceeded(f"{resource} pressure", share, slack)
+        # the kernel's total and our clock are not read at one moment: a little over all is all
+        yield exceeded(f"{resource} pressure", share and min(share, 1.0), slack)
 
 
 def _swap(result: Json) -> Iterable[Flag | None]:
@@ -162,7 +163,7 @@ def _pause(result: Json, samples_ns: Sequence[int]) -> Flag | None:
     usual = statistics.median_low(samples_ns)
     if longest <= _LONG_CALL_TIMES * usual:
         return None
-    what = f"{longest / max(usual, 1):.0f} times the median"
+    what = f"{longest / max(usual, 1):.4g} times the median"
     cpu_s, wall_s = number(result, "own", "cpu_s"), number(result, "own", "wall_s")
     beyond_s = (longest - usual) / 1e9
     idle = cpu_s is not None and wall_s is not None and wall_s - cpu_s >= 0.9 * beyond_s
@@ -189,7 +190,7 @@ def _switches(results: Sequence[Json]) -> list[Flag | None]:
             "involuntary switches",
             rate / usual,
             _SLACK_SWITCHES / span / usual,
-            what=f"{rate:.0f} times per second",
+            what=f"{rate:.4g} times per second",
         )
         for rate, span in zip(rates, spans, strict=True)
     ]

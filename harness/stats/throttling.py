@@ -42,14 +42,14 @@ def throttling(result: Json, samples_ns: Sequence[int] = ()) -> Throttling | Non
     """
     events = {name: n for name, n in _timed(result, "throttle_events").items() if n > 0}
     if events:
-        shown = ", ".join(f"{name} by {count:.0f}" for name, count in sorted(events.items()))
+        shown = ", ".join(f"{name} by {count:.6g}" for name, count in sorted(events.items()))
         advice = next((_ADVICE[name] for name in sorted(events) if name in _ADVICE), "")
         return Throttling(
             size=sum(events.values()), what=f"throttling counters rose: {shown}", advice=advice
         )
     cooling = {name: at for name, at in _timed(result, "cooling").items() if at > 0}
     if cooling:
-        shown = ", ".join(f"{name} in state {at:.0f}" for name, at in sorted(cooling.items()))
+        shown = ", ".join(f"{name} in state {at:.6g}" for name, at in sorted(cooling.items()))
         return Throttling(size=max(cooling.values()), what=f"cooling slows the processor: {shown}")
     fallen = _cap_fell(result)
     if fallen is not None:
@@ -140,7 +140,7 @@ def _slow_down(result: Json, samples_ns: Sequence[int]) -> Throttling | None:
         return None
     return Throttling(
         size=slower,
-        what=f"calls became {slower:.1%} slower while the board warmed by {warmer:.0f} °C",
+        what=f"calls became {slower:.1%} slower while the board warmed by {warmer:.3g} °C",
     )
 
 
