@@ -115,7 +115,8 @@ def test_page_and_exports_work_on_it(gate):
     text = page(gate)
     assert "fp32 · onnxruntime · candidate" in text
     assert "How does the candidate compare with its base" in text
-    assert 'id="tradeoff"' not in text
-    assert 'href="#tradeoff"' not in text
+    for part in ("levels", "tradeoff", "claims"):
+        assert f'id="{part}"' not in text
+        assert f'href="#{part}"' not in text
     assert '"side": "candidate"' in to_json(gate.rows)
     assert "candidate" in to_csv(gate.rows)
