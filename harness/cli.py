@@ -19,9 +19,12 @@ from harness.errors import BoardmarkError
 # The user's word -> what it does, in one line. The module is harness.commands.<word>.
 COMMANDS = {
     "run": "measure a suite on a device, keep every result, draw the report",
+    "gate": "decide whether a candidate may replace a base: measured now, side by side",
+    "calibrate": "learn from equal sides how far a gate may be trusted here",
     "list": "list sessions, suites, devices, models, variants or backends",
     "show": "print the table of a session",
     "report": "draw the HTML report of a session",
+    "compare": "compare two stored sessions case by case",
     "export": "write a session's cases as csv, json or parquet",
     "build": "build the variants of a model without measuring them",
     "doctor": "say what this machine can measure, what not, and what would fix it",
@@ -29,13 +32,14 @@ COMMANDS = {
 }
 
 _EPILOG = """\
-exit codes: 0 fine, 2 wrong request or unusable store, 4 a board or runtime failed (results kept),
-            130 interrupted (results kept); 1 a gate failed, 3 inconclusive: set aside
+exit codes: 0 fine, 1 a gate failed, 2 wrong request or unusable store, 3 a gate cannot tell,
+            4 a board or runtime failed (results kept), 130 interrupted (results kept)
 
 first steps:
   boardmark run                       the quantization suite on this machine
   boardmark run --model my.onnx       your own model
   boardmark show                      the latest table again
+  boardmark gate --base A --candidate B   may B replace A?
 """
 
 

@@ -8,7 +8,8 @@ import sys
 import time
 
 from harness import units
-from harness.types import Case, Run
+from harness.plan.doctor import preflight
+from harness.types import Case, Run, SessionPlan
 from suites.build import BuildEvent
 
 # Where nobody watches a line move, say something at most this often while all goes well.
@@ -29,6 +30,11 @@ class Progress:
         if not self._quiet:
             self._clear()
             print(text, file=sys.stderr, flush=True)
+
+    def warn(self, plan: SessionPlan) -> None:
+        """Say what about the machine costs precision, before anything is measured."""
+        for line in preflight(plan.environment):
+            self.say(f"warning: {line}")
 
     def built(self, event: BuildEvent) -> None:
         """Tell of a build step that really ran; skipped ones say why."""

@@ -91,6 +91,7 @@ def _drive(
     plan = ready.plan
     progress = Progress()
     total = sum(len(block) for block in plan.order)
+    progress.warn(plan)
     progress.say(
         f"session {plan.session_id}: {len(plan.cases)} cases, {total} runs on {plan.device};"
         f" {_time_plan(plan)}"

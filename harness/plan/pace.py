@@ -11,8 +11,8 @@ from harness.types import Case, Json
 
 # Where a runtime's import was not timed: the start of a python and of a small library.
 _ASSUMED_START_S = 1.0
-# What a run takes beside import, load and samples: our own process, memory, the sentinel loop.
-_OWN_S = 0.1
+# What a run takes beside import, load and samples: our own process, memory, two sentinel loops.
+_OWN_S = 0.15
 # Reading an artifact, making the graph: most files are in the page cache when they are read.
 _LOAD_BYTES_PER_S = 150e6
 # The first run of an artifact also computes the outputs that are scored.

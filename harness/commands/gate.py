@@ -1,0 +1,119 @@
+"""Decide whether a candidate may replace a base: both are measured now, in the same blocks.
+
+Base and candidate are two model files, two levels of one --model (fp32, int8-dynamic), or two
+pythons that hold two versions of a runtime. Exit codes: 0 pass, 1 regressed or over a budget, 3 the
+data cannot tell, 4 a side failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.commands import contest, options
+from harness.errors import UsageError
+from harness.gate import calibration, judge, policy
+from harness.gate.policy import Policy
+from harness.gate.verdict import Judgement
+from harness.plan import sides
+from harness.session.boards import Board
+from harness.session.pairing import Pairs
+from harness.types import Run
+from harness.whole_file import write_whole
+from reports import gate as formats
+from results.store import Store
+
+_USUAL_SLOW_DOWN = 0.2
+
+
+def prepare(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("--base", metavar="A", help="what is shipped today: a model, a level or a python")
+    add("--candidate", metavar="B", help="what is to replace it")
+    contest.add_options(parser)
+    add("--policy", type=Path, metavar="FILE", help="margins, budgets, what blocks: docs/gate.md")
+    add("--format", choices=tuple(formats.FORMATS), default="text", help="how to tell the verdict")
+    add("-o", "--output", type=Path, metavar="FILE", help="write the verdict there as well")
+    add(
+        "--self-test",
+        nargs="?",
+        type=options.share,
+        const=_USUAL_SLOW_DOWN,
+        metavar="SHARE",
+        help="slow the candidate down by SHARE (20%%) on purpose and see that the gate says so;"
+        " without --base on a small fixed workload",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure both sides, judge, tell; return the exit code of the verdict."""
+    held = policy.load(args.policy) if args.policy else Policy()
+    both = _sides(args)
+    store = Store.create(args.store)
+    with contest.boards(args, both) as found:
+        if args.self_test is not None:
+            wanted = contest.wish(args, "self-test", held, args.self_test)
+        else:
+            wanted = contest.wish(args, "gate", held)
+        pairs = contest.pairs(args, wanted, both, found, store)
+        judged = _measure(args, store, found[0], pairs, held)
+    told = formats.render(judged, args.format)
+    print(told)
+    if args.output:
+        _write(args.output, told + "\n")
+    return _self_test(args, judged) if args.self_test is not None else judged.exit_code
+
+
+def _sides(args: argparse.Namespace) -> tuple[sides.Side, ...]:
+    """Return base and candidate, which in a self-test are the same."""
+    if args.self_test is not None:
+        if args.candidate is not None and args.candidate != args.base:
+            raise UsageError(
+                "--self-test slows the base down and measures it against itself",
+                "leave --candidate out",
+            )
+        if args.base is None:
+            contest.refuse_model_options(args)
+            return (contest.FIXED, contest.FIXED)
+        args.candidate = args.base
+    if args.base is None or args.candidate is None:
+        raise UsageError("a gate has two sides", "name them: boardmark gate --base A --candidate B")
+    return sides.both(args.base, args.candidate, args.model)
+
+
+def _measure(
+    args: argparse.Namespace, store: Store, board: Board, pairs: Pairs, held: Policy
+) -> Judgement:
+    minima = calibration.null_minima(store, pairs.plan, held)
+
+    def verdict(runs: Sequence[Run]) -> Judgement:
+        return judge.judge(pairs.plan, runs, held, minima)
+
+    def tells_too_little(runs: Sequence[Run]) -> bool:
+        return judge.needs_extension(verdict(runs))
+
+    return verdict(contest.drive(store, board, pairs, tells_too_little))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_whole(path, text.encode())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"cannot write {str(path)!r}: {reason}", "name another -o FILE") from error
+
+
+def _self_test(args: argparse.Namespace, judged: Judgement) -> int:
+    """Say whether the slow-down was found; 0 if it was, 3 if nothing was shown, 1 if it passed."""
+    what = f"self-test: a slow-down of {args.self_test:.0%}"
+    if judged.outcome == "regressed":
+        print(f"{what} was found, as it must be", file=sys.stderr)
+        return 0
+    if judged.outcome == "pass":
+        print(f"{what} was NOT found: this gate is blind here", file=sys.stderr)
+        return 1
+    print(f"{what} could not be decided: {judged.outcome}", file=sys.stderr)
+    return 4 if judged.outcome == "failed" else 3
