@@ -158,6 +158,8 @@ def test_what_was_kept_may_be_lost_at_any_time(store):
     for content in (b"", b"[]", b'{"designs": 3}', b"[" * 100_000, b"\xff"):
         path.write_bytes(content)
         assert null_minima(store, GATE, POLICY) == found
+    path.write_bytes(path.read_bytes().replace(str(found[0]).encode(), b"7.0"))
+    assert null_minima(store, GATE, POLICY) == found
     path.unlink()
     assert null_minima(store, GATE, POLICY) == found
 

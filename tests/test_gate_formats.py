@@ -33,7 +33,7 @@ HOSTILE = [
 
 def judged(slower: float = 1.06, **policy: object) -> Judgement:
     plan = gate_session.plan()
-    return judge(plan, gate_session.runs(plan, slower=slower), Policy(**policy), ())
+    return judge(plan, gate_session.runs(plan, slower=slower, samples=220), Policy(**policy), ())
 
 
 def hostile(text: str) -> Judgement:

@@ -12,6 +12,7 @@ from harness.gate.blocks import Pair
 from harness.gate.metrics import LEAST_P99_SAMPLES, Metric
 from harness.gate.verdict import MetricVerdict
 from harness.stats.decision import Decision, decide
+from harness.stats.summary import across_runs
 
 _QUIETER = "take more blocks (a larger --budget) or quieten the machine: boardmark doctor"
 
@@ -39,9 +40,9 @@ def margin_verdict(pair: Pair, metric: Metric, margin: float, rule: Rule) -> Met
     known = _known(pair, metric)
     if not known:
         return _unknown(pair, metric, margin)
-    base = math.exp(math.fsum(math.log(value) for _, value, _ in known) / len(known))
+    base = across_runs(value for _, value, _ in known).center
     # What is counted in whole pages may move by some of them for no reason worth an alarm.
-    margin = max(margin, metric.floor / base)
+    margin = max(margin, metric.floor / base if base else 0.0)
     ratios = [_worse(metric, ours, theirs) for _, ours, theirs in known]
     looks = [decide(ratios[: rule.blocks], margin, rule.alpha, rule.p_limit)]
     if len(ratios) > rule.blocks:
@@ -127,8 +128,8 @@ def _verdict(
         advice=None if decision.outcome == "pass" and not stopped else _advice(decision),
         unit=metric.unit,
         better=metric.better,
-        base=math.exp(math.fsum(math.log(ours) for _, ours, _ in used) / len(used)),
-        candidate=math.exp(math.fsum(math.log(theirs) for _, _, theirs in used) / len(used)),
+        base=across_runs(ours for _, ours, _ in used).center,
+        candidate=across_runs(theirs for _, _, theirs in used).center,
         change=change,
         change_lo=lo,
         change_hi=hi,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -22,6 +23,9 @@ _METHOD = 1
 _MOST_RULES = 16
 
 
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
 class Cache(msgspec.Struct, kw_only=True):
     """`designs` holds a digest per session part, "" for what is no A/A session; `minima` its p.
 
@@ -29,9 +33,9 @@ class Cache(msgspec.Struct, kw_only=True):
     """
 
     designs: dict[str, str] = {}
-    minima: dict[str, dict[str, float]] = {}
+    minima: dict[str, dict[str, Probability]] = {}
 
-    def of(self, policy: Policy) -> dict[str, float]:
+    def of(self, policy: Policy) -> dict[str, Probability]:
         """Return the minima under `policy`, to be read and added to; the latest used stay."""
         key = digest([_METHOD, version("boardmark"), policy.alpha, policy.margins])
         mine = self.minima.pop(key, {})

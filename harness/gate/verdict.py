@@ -25,14 +25,15 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of one pair, decided.
 
     `kind` is margin (candidate against base), budget (candidate against an absolute limit) or runs
-    (whether there is anything to compare). `base`, `candidate` are in base units of `unit` (s,
-    bytes, j, per_s, share), geometric means over the blocks used; `change` is candidate / base - 1
-    with its 95 % interval `change_lo` to `change_hi`. `limit` is the margin as a fraction, or the
-    budget in base units. `p` is the one-sided chance of data like these from equal sides,
-    `p_limit` what it is held against; `p_alarm` the smallest of both looks, 1 where a look shows
-    the change to lie within the margin: what calibration collects. `n` counts blocks.
-    `missing` tells that data are missing, which no policy lets pass; `blocking` that this verdict
-    fails the gate. What is unknown is None, and `reason` says why.
+    (whether there is anything to compare). `base` and `candidate` are typical values of the blocks
+    used (`across_runs`) in base units of `unit` (s, bytes, j, per_s, share); `change` is candidate
+    / base - 1, block by block, with its 95 % interval `change_lo` to `change_hi`. `limit` is the
+    margin as a fraction, or the budget in base units. `p` is the one-sided chance of data like
+    these from equal sides, `p_limit` what it is held against; `p_alarm` the smallest of both looks,
+    1 where a look shows the change to lie within the margin: what calibration collects. `n` counts
+    blocks, or evaluation samples where quality is judged. `missing` tells that data are missing,
+    which no policy lets pass; `blocking` that this verdict fails the gate. What is unknown is None,
+    and `reason` says why.
     """
 
     pair: str
