@@ -15,7 +15,7 @@ TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help bench quick report doctor test test-fast check format bench-self install install-dev \
-        install-tflite-runtime agent clean distclean
+        install-tflite-runtime install-peers peers agent clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ format: $(VENV)/installed-dev ## format and fix what can be fixed
 bench-self: $(VENV)/installed-dev ## what our own machinery costs, in benchmarks
 	@$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-disable-gc -q
 
+peers: $(VENV)/installed-dev .venv-peers/installed ## measure beside the other tools, write docs/peers.md
+	@PYTHONPATH=tests $(BIN)/python -m proof.peers $(ARGS)
+
 agent: $(VENV)/installed ## write agent.pyz, the board's side in one file
 	@$(BIN)/boardmark agent -o agent.pyz
 
@@ -65,6 +68,15 @@ install-tflite-runtime: ## tflite-runtime in an environment of its own (it needs
 	@$(PYTHON) -m venv .venv-tflite-runtime
 	@.venv-tflite-runtime/bin/python -m pip install --quiet --disable-pip-version-check 'numpy<2' tflite-runtime==2.14.0
 	@echo "tflite-runtime is ready: boardmark run --backends tflite,tflite-runtime"
+
+install-peers: .venv-peers/installed ## optimum-benchmark and LoadGen in an environment of their own
+
+.venv-peers/installed: tests/proof/peers/requirements.txt constraints.txt
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -c 'import torch' 2>/dev/null || \
+	  $(MAKE) --no-print-directory torch-cpu BIN=.venv-peers/bin
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -92,4 +104,4 @@ clean: ## remove caches of the tools and drawn reports; results and artifacts st
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache reports/out build *.egg-info
 
 distclean: clean ## also remove the environments and built artifacts; results stay
-	@rm -rf .venv .venv-tflite-runtime .cache
+	@rm -rf .venv .venv-tflite-runtime .venv-peers .cache
