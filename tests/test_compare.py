@@ -3,25 +3,74 @@ from __future__ import annotations
 import math
 import random
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.stats.compare import paired_ratio
+from harness.stats.compare import paired_ratio, unpaired_ratio
 
 _series = st.dictionaries(st.integers(0, 40), st.floats(1e-6, 1e3), min_size=2, max_size=20)
 
 
 @given(base=_series, seed=st.integers(0, 10**6))
-def test_agrees_with_scipys_paired_t_interval(base, seed):
+def test_agrees_with_scipys_trimmed_paired_t_interval(base, seed):
     rng = random.Random(seed)
     other = {block: value * rng.uniform(0.5, 2) for block, value in base.items()}
     found = paired_ratio(base, other)
     logs = [math.log(other[block] / base[block]) for block in base]
-    interval = stats.ttest_1samp(logs, 0).confidence_interval()
-    assert math.log(found.ratio) == pytest.approx(sum(logs) / len(logs), abs=1e-9)
+    zeros = [0.0] * len(logs)
+    interval = stats.ttest_ind(logs, zeros, equal_var=False, trim=0.15).confidence_interval()
+    assert math.log(found.ratio) == pytest.approx(stats.trim_mean(logs, 0.15), abs=1e-9)
     assert math.log(found.lo) == pytest.approx(interval.low, rel=1e-6, abs=1e-9)
+
+
+_values = st.lists(st.floats(1e-6, 1e3), min_size=2, max_size=20)
+
+
+@given(base=_values, other=_values)
+def test_unpaired_agrees_with_scipys_welch_interval_with_trimming(base, other):
+    assume(all(max(side) > 1.001 * min(side) for side in (base, other)))
+    found = unpaired_ratio(base, other)
+    theirs = stats.ttest_ind(np.log(other), np.log(base), equal_var=False, trim=0.15)
+    assert found.n == min(len(base), len(other))
+    assert any("not interleaved" in warning for warning in found.warnings)
+    center = stats.trim_mean(np.log(other), 0.15) - stats.trim_mean(np.log(base), 0.15)
+    assert math.log(found.ratio) == pytest.approx(center, abs=1e-9)
+    interval = theirs.confidence_interval()
+    if interval.low > -600 and interval.high < 600 and interval.high - interval.low > 1e-6:
+        assert math.log(found.lo) == pytest.approx(interval.low, rel=1e-6, abs=1e-9)
+        assert math.log(found.hi) == pytest.approx(interval.high, rel=1e-6, abs=1e-9)
+
+
+@given(base=_values, other=_values, scale=st.floats(1e-3, 1e3))
+def test_unpaired_swaps_and_scales(base, other, scale):
+    there, back = unpaired_ratio(base, other), unpaired_ratio(other, base)
+    assert there.ratio == pytest.approx(1 / back.ratio)
+    scaled = unpaired_ratio([scale * value for value in base], [scale * v for v in other])
+    assert scaled.ratio == pytest.approx(there.ratio)
+
+
+def test_unpaired_series_of_equal_runs_differ_without_a_doubt():
+    found = unpaired_ratio([2.0] * 5, [3.0] * 6)
+    assert (found.ratio, found.lo, found.hi) == pytest.approx((1.5, 1.5, 1.5))
+
+
+@pytest.mark.parametrize(
+    ("base", "other", "told"),
+    [
+        ([], [1.0], "one side has no run"),
+        ([0.0], [1.0], "not above zero"),
+        ([math.inf], [1.0], "not above zero"),
+        ([1.0], [1.0, 2.0], "1 run"),
+        ([1.0] * 4, [1.0] * 9, "only 4 runs"),
+    ],
+)
+def test_unpaired_says_what_is_missing(base, other, told):
+    found = unpaired_ratio(base, other)
+    assert any(told in warning for warning in found.warnings)
+    assert (found.lo is None) == ("4 runs" not in told)
 
 
 @given(base=_series, other=_series)

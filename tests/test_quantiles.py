@@ -3,12 +3,13 @@ from __future__ import annotations
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.stats.quantiles import interval_ranks, least_samples, nearest_rank
+from harness.stats.quantiles import interval_ranks, least_samples, median_unbiased, nearest_rank
 
 _values = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=200)
 _levels = st.sampled_from([0.8, 0.95, 0.99])
@@ -90,3 +91,14 @@ def test_interval_covers_the_quantile_of_a_skewed_distribution():
         ordered = sorted(rng.expovariate(1) for _ in range(n))
         hits += ordered[low - 1] <= truth <= ordered[high - 1]
     assert 0.95 <= hits / tries <= 0.975
+
+
+@given(values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), q=st.floats(0, 1))
+def test_the_median_unbiased_quantile_is_numpys(values, q):
+    ours = median_unbiased(sorted(values), q)
+    assert ours == pytest.approx(np.quantile(values, q, method="median_unbiased"), abs=1e-6)
+
+
+def test_the_median_unbiased_quantile_needs_values():
+    with pytest.raises(ValueError, match="quantile"):
+        median_unbiased([], 0.5)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.stats.student import t_quantile
+from harness.stats.student import t_quantile, t_upper_tail
 
 
 @given(p=st.floats(1e-6, 0.499), df=st.floats(0.5, 1e4))
@@ -37,3 +37,18 @@ def test_is_zero_in_the_middle():
 def test_refuses_nonsense(p, df):
     with pytest.raises(ValueError, match="t quantile"):
         t_quantile(p, df)
+
+
+@given(t=st.floats(-50, 50), df=st.floats(0.5, 1e4))
+@settings(max_examples=300, deadline=None)
+def test_the_tail_agrees_with_scipy(t, df):
+    assert t_upper_tail(t, df) == pytest.approx(stats.t.sf(t, df), rel=1e-9, abs=1e-300)
+
+
+def test_the_tail_ends_at_infinity_and_refuses_nonsense():
+    assert (t_upper_tail(math.inf, 3), t_upper_tail(-math.inf, 3)) == (0.0, 1.0)
+    assert t_upper_tail(1e200, 3) == 0.0
+    assert t_upper_tail(0.0, 3) == pytest.approx(0.5)
+    for t, df in ((math.nan, 3), (1.0, 0)):
+        with pytest.raises(ValueError, match="t probability"):
+            t_upper_tail(t, df)

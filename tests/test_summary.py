@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -15,15 +15,15 @@ _times = st.lists(st.floats(1e-6, 1e3), min_size=2, max_size=30)
 
 
 @given(values=_times)
-def test_across_runs_is_scipys_t_interval_on_logarithms(values):
+def test_across_runs_is_scipys_trimmed_t_interval_on_logarithms(values):
+    assume(max(values) > 1.001 * min(values))
     summary = across_runs(values)
-    logs = np.log(values)
-    mean, error = logs.mean(), stats.sem(logs)
-    half = stats.t.ppf(0.975, len(values) - 1) * error
-    assert summary.center == pytest.approx(math.exp(mean), rel=1e-9)
-    if abs(mean) + half < 600:
-        assert summary.lo == pytest.approx(math.exp(mean - half), rel=1e-6)
-        assert summary.hi == pytest.approx(math.exp(mean + half), rel=1e-6)
+    found = stats.ttest_ind(np.log(values), np.zeros(len(values)), equal_var=False, trim=0.15)
+    center, interval = stats.trim_mean(np.log(values), 0.15), found.confidence_interval()
+    assert summary.center == pytest.approx(math.exp(center), rel=1e-9)
+    if interval.low > -600 and interval.high < 600:
+        assert summary.lo == pytest.approx(math.exp(interval.low), rel=1e-6)
+        assert summary.hi == pytest.approx(math.exp(interval.high), rel=1e-6)
 
 
 @given(values=_times, scale=st.floats(1e-3, 1e3))
@@ -39,6 +39,13 @@ def test_across_runs_says_the_same_of_a_rate_as_of_a_time(values):
     assert rate.center == pytest.approx(1 / time.center)
     if time.hi < 1e100:
         assert rate.lo == pytest.approx(1 / time.hi)
+
+
+def test_one_disturbed_run_in_ten_hardly_moves_or_widens_the_interval():
+    quiet = [0.02 * (1 + 0.01 * step) for step in (-2, -1, -1, 0, 0, 0, 1, 1, 2)]
+    calm, disturbed = across_runs([*quiet, 0.0203]), across_runs([*quiet, 0.03])
+    assert disturbed.center == pytest.approx(calm.center, rel=0.005)
+    assert disturbed.relative_half_width < 1.2 * calm.relative_half_width
 
 
 def test_equal_runs_have_an_interval_of_no_width():
@@ -70,9 +77,30 @@ def test_two_runs_that_disagree_wildly_have_no_finite_upper_end():
 
 
 def test_within_run_is_the_order_statistic_interval():
-    summary = within_run(range(1, 101))
+    # One up, one down: nothing resembles its neighbour.
+    alternating = [value for low in range(1, 51) for value in (low, 101 - low)]
+    summary = within_run(alternating)
     assert (summary.center, summary.lo, summary.hi) == (50, 40, 61)
     assert "leaves out the spread between processes" in summary.warnings[0]
+
+
+def test_within_run_counts_samples_that_resemble_each_other_as_fewer():
+    rng, tries, hits, plain = random.Random(4), 400, 0, 0
+    for _ in range(tries):
+        level, samples = rng.gauss(0, 1), []
+        for _ in range(400):
+            level = 0.6 * level + 0.8 * rng.gauss(0, 1)
+            samples.append(math.exp(0.05 * level))
+        summary, alone = within_run(samples), within_run(rng.sample(samples, 400))
+        hits += summary.lo <= 1 <= summary.hi
+        plain += alone.lo <= 1 <= alone.hi
+    assert plain / tries < 0.85
+    assert 0.91 <= hits / tries <= 0.98
+
+
+def test_within_run_has_no_interval_where_the_samples_only_climb():
+    assert within_run(range(40)).lo is None
+    assert "worth 5 independent ones" in within_run(range(40)).warnings[0]
 
 
 def test_within_run_has_no_interval_for_a_few_samples():

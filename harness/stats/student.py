@@ -38,8 +38,19 @@ def t_quantile(p: float, df: float) -> float:
     return value if p > 0.5 else -value
 
 
+def t_upper_tail(t: float, df: float) -> float:
+    """Return P(T > t) for Student's t with `df` > 0; `t` may be negative or infinite."""
+    if math.isnan(t) or not df > 0:
+        raise ValueError(f"no t probability at t={t}, df={df}")
+    if t < 0:
+        return 1 - t_upper_tail(-t, df)
+    if math.isinf(t) or math.isinf(t * t):
+        return 0.0
+    return _upper_tail(t, df)
+
+
 def _upper_tail(t: float, df: float) -> float:
-    """Return P(T > t) for t > 0."""
+    """Return P(T > t) for t >= 0."""
     square = t * t
     return _incomplete_beta(df / (df + square), square / (df + square), df / 2, 0.5) / 2
 

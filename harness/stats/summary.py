@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from harness.agent.precision import correlation_time
 from harness.stats.quantiles import interval_ranks, least_samples, nearest_rank
-from harness.stats.student import t_quantile
+from harness.stats.trimmed import interval
 
 LEAST_RUNS = 5
+# Fewer samples cannot tell how much they resemble each other.
+_LEAST_TO_TELL = 20
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +39,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def across_runs(values: Iterable[float], confidence: float = 0.95) -> Summary:
-    """Summarise one positive number per run: geometric mean, Student's t interval on logarithms.
+    """Summarise one positive number per run: their typical value, with its t interval.
 
-    Logarithms make the interval of a time and of its inverse (throughput) the same statement, and
-    slow-downs multiply. Needs two runs for an interval; fewer than five are warned about.
+    It is the geometric mean, from seven runs on without the largest and smallest 15 %: the trimmed
+    mean of the logarithms (see `trimmed`), so that one disturbed run neither moves nor widens it
+    much. Logarithms make the interval of a time and of its inverse (throughput) the same statement,
+    and slow-downs multiply. Needs two runs for an interval; fewer than five are warned about.
     """
     numbers = [float(value) for value in values]
     if not numbers:
@@ -49,37 +53,47 @@ def across_runs(values: Iterable[float], confidence: float = 0.95) -> Summary:
         return _empty(
             confidence, "a run gave a value that is not above zero: it is below the clock's step"
         )
-    logs = [math.log(value) for value in numbers]
-    center = math.fsum(logs) / len(logs)
-    if len(logs) == 1:
+    if len(numbers) == 1:
         warning = f"no interval from 1 run: measure at least {LEAST_RUNS} blocks"
         return _summary(numbers[0], None, confidence, 1, (warning,))
-    half = t_quantile((1 + confidence) / 2, len(logs) - 1) * _standard_error(logs)
-    warnings = few_runs(len(logs))
-    interval = (_exp(center - half), _exp(center + half))
-    return _summary(math.exp(center), interval, confidence, len(logs), warnings)
+    lo, center, hi = interval([math.log(value) for value in numbers], confidence)
+    ends = (_exp(lo), _exp(hi))
+    return _summary(math.exp(center), ends, confidence, len(numbers), few_runs(len(numbers)))
 
 
 def within_run(samples: Iterable[float], q: float = 0.5, confidence: float = 0.95) -> Summary:
     """Summarise the q-quantile of one run by order statistics: the fallback without others.
 
-    It says how well this process knows its own quantile; another process may differ by more, and
-    the interval assumes independent samples. Both are stated in the warning.
+    `samples` are in the order they were taken: successive ones resemble each other, and n of them,
+    from twenty on, count as n / tau independent ones (`harness.agent.precision.correlation_time`).
+    It says how well this process knows its own quantile; another process may differ by more, which the warning
+    states.
     """
-    ordered = sorted(samples)
-    if not ordered:
+    taken = list(samples)
+    ordered = sorted(taken)
+    n = len(ordered)
+    if not n:
         return _empty(confidence, "no sample was taken")
-    ranks = interval_ranks(len(ordered), q, confidence)
+    center = nearest_rank(ordered, q)
+    worth = n
+    if n >= _LEAST_TO_TELL:
+        # without annotations: it also runs on the board, in Python 3.6
+        tau = correlation_time(taken, center)  # type: ignore[no-untyped-call]
+        worth = max(1, math.floor(n / tau))
+    ranks = interval_ranks(worth, q, confidence)
     if ranks is None:
         least = least_samples(q, confidence)
-        warning = f"no interval from {len(ordered)} samples: {percentile(q)} needs {least}"
-        return _summary(nearest_rank(ordered, q), None, confidence, len(ordered), (warning,))
-    interval = (float(ordered[ranks[0] - 1]), float(ordered[ranks[1] - 1]))
+        like = f", worth {worth} independent ones" if worth < n else ""
+        warning = f"no interval from {n} samples{like}: {percentile(q)} needs {least}"
+        return _summary(center, None, confidence, n, (warning,))
+    # A rank among `worth` independent samples is the same share of all n of them.
+    below, above = (rank * n // worth for rank in (ranks[0], worth + 1 - ranks[1]))
+    ends = (float(ordered[below - 1]), float(ordered[n - above]))
     warning = (
         "the interval comes from the samples of 1 run and leaves out the spread between processes: "
         f"measure at least {LEAST_RUNS} blocks"
     )
-    return _summary(nearest_rank(ordered, q), interval, confidence, len(ordered), (warning,))
+    return _summary(center, ends, confidence, n, (warning,))
 
 
 def pooled(
@@ -112,11 +126,6 @@ def few_runs(n: int) -> tuple[str, ...]:
     return (f"only {n} runs: an interval worth trusting takes at least {LEAST_RUNS} blocks",)
 
 
-def _standard_error(values: Sequence[float]) -> float:
-    """Return the standard error of the mean of at least two values."""
-    return statistics.stdev(values) / math.sqrt(len(values))
-
-
 def _exp(exponent: float) -> float:
     """Return e to the exponent, infinite where floats end: two runs may know no upper bound."""
     return math.exp(exponent) if exponent < 709 else math.inf
@@ -124,13 +133,13 @@ def _exp(exponent: float) -> float:
 
 def _summary(
     center: float,
-    interval: tuple[float, float] | None,
+    ends: tuple[float, float] | None,
     confidence: float,
     n: int,
     warnings: tuple[str, ...],
 ) -> Summary:
     """Build a summary whose interval encloses its center in spite of rounding."""
-    lo, hi = (min(interval[0], center), max(interval[1], center)) if interval else (None, None)
+    lo, hi = (min(ends[0], center), max(ends[1], center)) if ends else (None, None)
     return Summary(
         center=float(center), lo=lo, hi=hi, confidence=confidence, n=n, warnings=warnings
     )
