@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.agent import steady
@@ -115,6 +115,7 @@ def test_what_is_too_small_to_mean_anything_is_steady(durations: list[int]) -> N
     assert steady.unsteady(durations) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(min_value=1, max_value=50), min_size=40, max_size=60))
 def test_the_trend_is_mann_and_kendalls(values: list[int]) -> None:
     """Against the definition: the signs of all pairs."""
@@ -133,6 +134,7 @@ def test_the_trend_is_mann_and_kendalls(values: list[int]) -> None:
         assert f"z = {z:.1f}" in reason
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(min_value=900, max_value=1100), min_size=40, max_size=80),
     st.integers(min_value=2, max_value=1000),
