@@ -33,7 +33,7 @@ def test_every_command_is_a_module_with_a_summary() -> None:
     files = {path.stem for path in Path(cli.__file__).with_name("commands").glob("*.py")}
     for name in cli.COMMANDS:
         assert importlib.import_module(f"harness.commands.{name}").__doc__
-    shared = {"__init__", "dry_run", "options", "outcome", "progress"}
+    shared = {"__init__", "contest", "dry_run", "options", "outcome", "progress"}
     assert files - shared == set(cli.COMMANDS)
 
 
