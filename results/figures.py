@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from harness.stats.quantiles import nearest_rank
-from harness.stats.summary import Summary, across_runs, pooled, within_run
+from harness.stats.summary import Summary, across_runs, within_run
+from harness.stats.tail import across_processes
 from harness.types import Json, Quality, Run
 from results import measured
 
@@ -23,7 +24,7 @@ _MOST_NODES, _FEW_NODES = 0.9, 0.5
 def latency(runs: Sequence[Run]) -> Summary:
     """Return the latency of one call in seconds over `runs`, with its interval.
 
-    The center is the geometric mean of the runs' medians. One run alone has the order-statistic
+    The center is the typical run's median, see `across_runs`. One run alone has the order-statistic
     interval of its own samples, which its warning says.
     """
     sampled = [run for run in runs if run.samples_ns]
@@ -38,18 +39,26 @@ def median_latencies_s(runs: Iterable[Run]) -> list[float]:
 
 
 def tails(runs: Sequence[Run]) -> tuple[Json, tuple[str, ...]]:
-    """Return p90, p99 and its interval, shortest and longest call, and what is missing for them."""
+    """Return p90, p99 and its interval, shortest and longest call, and what is missing for them.
+
+    The percentiles are those of the typical run, so that none is below another or outside of its
+    own interval; of all samples together where runs are too few or too short for that.
+    """
     samples = [run.samples_ns for run in runs if run.samples_ns]
     if not samples:
         return {}, ()
-    p90, p99 = (pooled(samples, q) for q in _TAILS)
+    p90, p99 = (across_processes(samples, q) for q in _TAILS)
     columns = {
         "latency_p90_s": _seconds(p90.center),
         "latency_p99_s": _seconds(p99.center),
+        "latency_p99_lo_s": _seconds(p99.lo),
+        "latency_p99_hi_s": _seconds(p99.hi),
         "latency_min_s": min(map(min, samples)) / 1e9,
         "latency_max_s": max(map(max, samples)) / 1e9,
     }
-    return columns, p90.warnings + p99.warnings
+    # of the p90 there is no interval to miss, and that runs are few is said of the latency
+    missing = p90.warnings if p90.center is None else ()
+    return columns, missing + (p99.warnings if p99.lo is None else ())
 
 
 def phases(runs: Iterable[Run]) -> Json:

@@ -33,11 +33,13 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
         `samples` are the timed calls, `stop_reasons` counts runs by why they ended: precise,
         budget, count, no steady state.
     Time
-        `latency_p50_s` is the geometric mean over runs of each run's median duration of one call,
-        `_lo` and `_hi` its 95 % interval from the spread between runs (of one run's samples where
-        there is one run). `latency_p90_s`, `latency_p99_s` are nearest-rank percentiles of all
-        samples, None where these are too few (368 for p99), `latency_p99_lo_s` and
-        `latency_p99_hi_s` its interval with the run as the unit; `latency_min_s`, `latency_max_s`
+        `latency_p50_s` is the typical run's median duration of one call: the geometric mean of the
+        runs' medians, from seven runs on without the outermost; `_lo` and `_hi` its 95 % interval
+        from the spread between runs (of one run's samples where there is one run). `latency_p90_s`
+        and `latency_p99_s` are the typical run's percentiles in the same way, with the interval
+        `latency_p99_lo_s` to `latency_p99_hi_s`; where runs are fewer than 5 or too short for that
+        (200 samples for p99) they are those of all samples, without an interval, and None where
+        these are too few (368 for p99). `latency_min_s`, `latency_max_s` are
         the extremes. Cold, burst and sustained: `first_inference_s`; `latency_burst_s`, the median
         of each run's first 10 s; `latency_sustained_s`, of the last third of runs of 3 minutes and
         more, else None. `throughput_per_s` counts samples over wall time, measured, with the

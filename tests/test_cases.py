@@ -47,11 +47,34 @@ def test_latency_is_the_geometric_mean_of_the_runs_medians():
 
 def test_percentiles_appear_only_where_the_samples_allow():
     row = _rows(handmade.runs())["fp32"]
-    assert row.latency_p90_s == pytest.approx(0.002013)
-    assert row.latency_p99_s is None
+    assert row.latency_p90_s == pytest.approx(0.002013, abs=1e-6)
+    assert (row.latency_p99_s, row.latency_p99_lo_s) == (None, None)
     assert "p99 needs 368 samples and there are 100: raise the budget" in row.notes
-    many = [handmade.run(n, handmade.FP32, n, samples_ns=tuple(range(1, 101))) for n in range(5)]
-    assert _rows(many)["fp32"].latency_p99_s == pytest.approx(99e-9)
+
+    def of(runs, samples):
+        taken = tuple(range(1, samples + 1))
+        made = [handmade.run(n, handmade.FP32, n, samples_ns=taken) for n in range(runs)]
+        return _rows(made)["fp32"]
+
+    pooled = of(5, 100)
+    assert pooled.latency_p99_s == pytest.approx(99e-9)
+    assert (pooled.latency_p99_lo_s, pooled.latency_p99_hi_s) == (None, None)
+    assert any("no interval of p99 from 5 runs of 100 samples" in note for note in pooled.notes)
+    typical = of(5, 1000)
+    assert typical.latency_p99_lo_s <= typical.latency_p99_s <= typical.latency_p99_hi_s
+    assert typical.latency_p99_s == pytest.approx(990e-9, rel=0.002)
+    assert not any("p99" in note or "p90" in note for note in typical.notes)
+
+
+def test_the_percentiles_of_a_case_are_those_of_its_typical_run():
+    """One run in nine that is ten times slower is the p90 of all samples, but not of a run."""
+    calm, slow = tuple(range(901, 1101)), tuple(range(9001, 9201))
+    runs = [
+        handmade.run(n, handmade.FP32, n, samples_ns=slow if n == 3 else calm) for n in range(9)
+    ]
+    row = _rows(runs)["fp32"]
+    assert row.latency_p50_s < row.latency_p90_s < row.latency_p99_s < 1.2e-6
+    assert row.latency_max_s == pytest.approx(9.2e-6)
 
 
 def test_throughput_is_samples_over_wall_time():
@@ -129,7 +152,9 @@ def test_few_runs_and_wide_intervals_are_imprecise():
 
 
 def test_one_run_has_the_interval_of_its_samples_and_says_so():
-    row = _rows([handmade.run(1, handmade.FP32, 0)])["fp32"]
+    ramp = handmade.run(1, handmade.FP32, 0).samples_ns
+    mixed = tuple(ramp[at * 7 % len(ramp)] for at in range(len(ramp)))
+    row = _rows([handmade.run(1, handmade.FP32, 0, samples_ns=mixed)])["fp32"]
     assert row.latency_p50_lo_s == pytest.approx(0.001996)
     assert row.latency_p50_hi_s == pytest.approx(0.002005)
     assert row.verdict == "imprecise"
