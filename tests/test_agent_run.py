@@ -112,6 +112,9 @@ def test_a_soak_of_two_hundred_thousand_samples_arrives_whole(
     last = finish(local, request)
     assert last["status"] == "ok"
     assert len(last["result"]["samples_ns"]) == 200_000
+    phases = last["result"]["memory"]
+    grown = phases["steady"]["hwm_bytes"] - phases["loaded"]["hwm_bytes"]
+    assert grown < 6e6, "8 bytes a sample, and twice that while the array grows"
 
 
 def test_memory_is_told_by_phase_and_the_ballast_shows_up_only_after_loading(
