@@ -139,5 +139,5 @@ def test_the_documented_variants_are_those_that_can_be_built() -> None:
 
 
 def test_the_documented_verdicts_are_those_of_a_row() -> None:
-    table = (ROOT / "docs" / "measuring.md").read_text().split("| verdict | meaning |")[1]
+    table = (ROOT / "docs" / "measurement.md").read_text().split("| verdict | meaning |")[1]
     assert tuple(re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)) == typing.get_args(Verdict)

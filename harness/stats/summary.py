@@ -66,8 +66,8 @@ def within_run(samples: Iterable[float], q: float = 0.5, confidence: float = 0.9
 
     `samples` are in the order they were taken: successive ones resemble each other, and n of them,
     from twenty on, count as n / tau independent ones (`harness.agent.precision.correlation_time`).
-    It says how well this process knows its own quantile; another process may differ by more, which the warning
-    states.
+    It says how well this process knows its own quantile; another process may differ by more, which
+    the warning states.
     """
     taken = list(samples)
     ordered = sorted(taken)
