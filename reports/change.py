@@ -128,8 +128,7 @@ def _refuse(old: SessionPlan, new: SessionPlan, shared: Sequence[tuple[Case, Cas
 
 def _caveats(old: SessionPlan, new: SessionPlan, cases: int) -> tuple[str, ...]:
     """Return what has to be known before any figure is read."""
-    hours = abs(new.created_unix_s - old.created_unix_s) / 3600
-    apart = f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.0f} days"
+    apart = _span(abs(new.created_unix_s - old.created_unix_s))
     said = [
         f"These sessions were not interleaved: they lie {apart} apart, and a drift of the machine"
         " between them is charged to the change. boardmark gate measures both sides now."
@@ -142,6 +141,14 @@ def _caveats(old: SessionPlan, new: SessionPlan, cases: int) -> tuple[str, ...]:
             f"Each interval holds at 95 % by itself: of {cases} cases {chance} differs by chance."
         )
     return tuple(said)
+
+
+def _span(seconds: float) -> str:
+    """Return a span of time in the unit that people would use."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.0f} {unit}s"
+    return "a minute"
 
 
 def _anchor(old: SessionView, new: SessionView) -> tuple[Comparison | None, str | None]:
@@ -169,7 +176,7 @@ def _latency(
 ) -> Comparison:
     """Return new / old of the median latency, nothing where one of them cannot be relied on."""
     doubts = [
-        f"{when} it is {row.verdict}" + (f" ({row.reason})" if row.reason else "")
+        f"{row.verdict} {when}" + (f" ({row.reason.partition(':')[0]})" if row.reason else "")
         for when, row in zip(("before", "now"), pair, strict=True)
         if not comparable(row)
     ]

@@ -79,7 +79,7 @@ def anchor(found: Changes) -> str:
         reason = found.anchor_reason or "too few runs of the anchor"
         return f"How far the machine moved between them is not known: {reason}."
     ends = interval(moved.lo - 1, moved.hi - 1, 0.01)
-    took = f"the same fixed work (the anchor) took {signed(moved.ratio)} [{ends}]"
+    took = f"the time of the same fixed work (the anchor) changed by {signed(moved.ratio)} [{ends}]"
     if moved.lo <= 1 <= moved.hi:
         return f"The machine is not shown to have moved: {took}."
     return f"The machine moved: {took}. Differences of that size are its own."

@@ -202,6 +202,19 @@ def test_a_loss_without_an_interval_is_not_shown_to_keep_quality(view):
     assert "may lose more (there is no interval)" in answer.limits[-1]
 
 
+def test_a_slower_level_is_not_offered_as_faster(view):
+    rows = tuple(
+        msgspec.structs.replace(row, quality_loss=0.002, quality_loss_hi=0.03)
+        if row.variant in ("int4", "int8-dynamic")
+        else row
+        for row in view.rows
+    )
+    (answer,) = answers(msgspec.structs.replace(view, rows=rows))
+    assert chosen(answer)["Faster, but may lose more"] == "int8-dynamic on openvino"
+    offered = "int8-dynamic on onnxruntime, openvino and tflite are faster, but may lose more."
+    assert answer.sentence.endswith(offered)
+
+
 def test_an_upper_end_at_the_limit_keeps_it(view):
     (answer,) = answers(with_reach(view, 0.01))
     assert answer.sentence.startswith("For minilm-l6 ship int8-dynamic on openvino")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import fake_session
 import msgspec
@@ -126,6 +127,9 @@ def test_the_picture_is_told_in_words_and_holds_both_anchors(view):
     assert "anchor 1" in drawn.markup
     assert "anchor 2" in drawn.markup
     assert "fixed loop" in drawn.markup
+    ticks = re.findall("> ?([+−]?[0-9.]+)\u00a0%<", drawn.markup)
+    assert len(ticks) >= 3
+    assert all(-5 <= float(tick.replace("−", "-")) <= 10 for tick in ticks)
 
 
 @pytest.mark.parametrize("odd", [None, [], ["x", None], [0, -3], "text", {"a": 1}, [1e400, 2]])

@@ -38,7 +38,9 @@ def test_only_comparable_rows_are_in_it(view):
     assert front(rows, Relations(view)) == ()
 
 
-def pair(samples: float, memory: float = 1.0, energy: float | None = None) -> SessionView:
+def pair(
+    samples: float, memory: float = 1.0, energy: float | None = None, peak: float = 2e8
+) -> SessionView:
     """Return two cases, fp32 and fp16 on openvino: fp16 times `samples`, `memory` and `energy`."""
     plan = fake_session.plan_of(6)
     cases = tuple(
@@ -55,7 +57,7 @@ def pair(samples: float, memory: float = 1.0, energy: float | None = None) -> Se
         base.setdefault(run.block, run)
         factor = samples if case.variant == "fp16" else 1.0
         result = {
-            "peak_rss_bytes": round(2e8 * (memory if case.variant == "fp16" else 1)),
+            "peak_rss_bytes": round(peak * (memory if case.variant == "fp16" else 1)),
             "timed_wall_s": 1.0,
         }
         if energy:
@@ -86,6 +88,8 @@ def best_of(view: SessionView, **fields) -> set[str]:
         ({"samples": 0.98}, {"fp32", "fp16"}),  # faster, but within the margin
         ({"samples": 0.9, "memory": 1.1}, {"fp32", "fp16"}),
         ({"samples": 0.9, "memory": 1.004}, {"fp16"}),  # within 1 MB or 1 %
+        ({"samples": 0.9, "memory": 1.02, "peak": 4e7}, {"fp16"}),
+        ({"samples": 0.9, "memory": 1.04, "peak": 4e7}, {"fp32", "fp16"}),
         ({"samples": 1.0, "memory": 0.9}, {"fp16"}),
         ({"samples": 0.9, "energy": 1.2}, {"fp32", "fp16"}),
         ({"samples": 0.9, "energy": 1.01}, {"fp16"}),
@@ -121,7 +125,17 @@ def test_quality_counts_by_its_interval(fields, left):
 def test_nothing_is_set_aside_by_two_blocks():
     seen = pair(0.5)
     runs = tuple(run for run in seen.runs if run.block < 1)
-    rows = [msgspec.structs.replace(row, quality_loss=0.0) for row in seen.rows]
+    losses = {"fp32": (0.2, 0.19, 0.21), "fp16": (0.0, -0.01, 0.01)}
+    rows = [
+        msgspec.structs.replace(
+            row,
+            quality_loss=losses[row.variant][0],
+            quality_loss_lo=losses[row.variant][1],
+            quality_loss_hi=losses[row.variant][2],
+        )
+        for row in seen.rows
+    ]
+    assert len(front(rows, Relations(seen))) == 1
     assert len(front(rows, Relations(msgspec.structs.replace(seen, runs=runs)))) == 2
 
 

@@ -75,6 +75,13 @@ def test_the_worst_signal_comes_first(view):
     assert list(found.signals) == ["foreign cpu", "steal"]
     assert lines(found)[0].startswith("foreign cpu: ")
     assert "30.0%" in lines(found)[0]
+    told = banner(msgspec.structs.replace(found, rejected=90, runs=100)) or ""
+    assert "most of all by foreign cpu. " in told, "steal was no more than flagged"
+
+
+def test_the_worst_run_of_a_signal_speaks_for_it(view):
+    seen = fake_session.disturbed(fake_session.disturbed(view, 7), 40, steal_share=0.6)
+    assert "60.0% of the cores' time" in lines(disturbances(seen))[0]
 
 
 def test_repeated_blocks_are_named(view):

@@ -14,6 +14,7 @@ from reports.html import page
 from reports.identity import session
 from reports.pairs import ratios, sides
 from reports.session import SessionView
+from reports.tables import base_of
 from reports.text import table
 from results.export import to_csv, to_json
 from results.query import list_sessions
@@ -98,6 +99,12 @@ def test_base_and_candidate_pair_as_they_stand(gate):
         ("fp32", "base", "candidate"),
         ("int8-dynamic", "base", "candidate"),
     ]
+
+
+def test_what_a_case_is_related_to_is_of_its_own_side(gate):
+    candidate = gate.rows[1]
+    assert (candidate.variant, candidate.side) == ("fp32", "candidate")
+    assert base_of(gate.rows, candidate, "fp32") is candidate
 
 
 @pytest.mark.parametrize("kind", ["run", "gate", "calibration", "self-test"])
