@@ -21,6 +21,10 @@ LEVELS = ["--model", "null-model", "--backends", "null", "--blocks", "5"]
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agent_cache: Path) -> Path:
     monkeypatch.setenv("BOARDMARK_CACHE", str(agent_cache))
+    # The machine that runs the tests may be as busy as it likes: its noise is not what is tested.
+    monkeypatch.setattr("harness.stats.noise.is_invalid", lambda *_: False)
+    monkeypatch.setattr("harness.stats.noise.flags", lambda *_: ())
+    monkeypatch.setattr("harness.stats.noise.among", lambda found: ((),) * len(found))
     return tmp_path / "store"
 
 
@@ -45,7 +49,7 @@ def test_a_slower_candidate_fails_the_gate(store: Path, capsys: pytest.CaptureFi
     assert session.plan.design["names"] == {"base": "int8-dynamic", "candidate": "fp32"}
 
 
-def test_a_faster_candidate_passes_and_the_verdict_can_be_written(
+def test_a_faster_candidate_passes_and_its_session_is_kept(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "gate.xml"
@@ -55,14 +59,12 @@ def test_a_faster_candidate_passes_and_the_verdict_can_be_written(
     assert code in (0, 3), "memory may stay undecided on a busy machine, nothing regressed"
     suite = ElementTree.fromstring(out.read_text())  # our own output
     assert suite.find(".//testcase") is not None
-    assert suite.find(".//failure") is None or code == 3
+    assert suite.find(".//failure") is None
     assert out.read_text().strip() == capsys.readouterr().out.strip()
-
-
-def test_the_candidate_is_scored_against_what_the_base_answers(store: Path) -> None:
-    gate(store, "--base", "fp32", "--candidate", "int8-dynamic", *LEVELS)
     scored = [run.quality for run in runs_of(store) if run.quality is not None]
-    assert {quality.value for quality in scored} == {1.0}
+    assert {quality.value for quality in scored} == {1.0}, "the candidate answers like its base"
+    session = query.load(Store.open(store), "latest").plan.session_id
+    assert main(["run", "--resume", session, "--store", str(store)]) == 2, "a gate is one stretch"
 
 
 def test_the_self_test_finds_the_slow_down_that_it_makes(
@@ -79,9 +81,9 @@ def test_the_self_test_finds_the_slow_down_that_it_makes(
 def test_equal_sides_calibrate_the_gate_and_are_never_ended_early(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["calibrate", "--sessions", "2", "--blocks", "5", "--store", str(store)]) == 0
+    assert main(["calibrate", "--sessions", "1", "--blocks", "5", "--store", str(store)]) == 0
     told = capsys.readouterr().out
-    assert "of 2 equal pairs were called regressed" in told
+    assert "of 1 equal pairs were called regressed" in told
     assert "UNCALIBRATED" in told
     plan = query.load(Store.open(store), "latest").plan
     planned = {(block, key) for block, keys in enumerate(plan.order) for key in keys}
@@ -102,7 +104,7 @@ def test_equal_sides_calibrate_the_gate_and_are_never_ended_early(
         (["--base", "fp32", "--candidate", "int4", *LEVELS, "--budget", "2s"], "too short"),
         (["--base", "fp32", "--candidate", "int4", *LEVELS, "--policy", "no.toml"], "no.toml"),
         (["--base", "fp32", "--candidate", "int4", *LEVELS[:4], "--blocks", "4"], "5 to 1000"),
-        (["--self-test", "900%"], "1% to 400%"),
+        (["--self-test", "900%"], "a share like 5%"),
     ],
 )
 def test_what_makes_no_gate_is_refused_in_one_sentence(
@@ -116,10 +118,3 @@ def test_what_makes_no_gate_is_refused_in_one_sentence(
     assert code == 2, told
     assert said in told
     assert "Traceback" not in told
-
-
-def test_a_gate_cannot_be_resumed(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    gate(store, "--base", "fp32", "--candidate", "int4", *LEVELS)
-    capsys.readouterr()
-    session = query.load(Store.open(store), "latest").plan.session_id
-    assert main(["run", "--resume", session, "--store", str(store)]) == 2

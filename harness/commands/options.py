@@ -77,13 +77,15 @@ def absolute(word: str) -> str:
 
 
 def share(text: str) -> float:
-    """Return a share from 1 % to 400 %, written like 5% or 0.05."""
+    """Return a share from 1 % to less than 100 %, written like 5% or 0.05."""
     try:
         found = units.parse_fraction(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    if not 0.01 <= found <= 4:
-        raise argparse.ArgumentTypeError(f"expected a share from 1% to 400%, not {text!r}")
+    except UsageError:
+        found = 0.0
+    if found < 0.01:
+        raise argparse.ArgumentTypeError(
+            f"expected a share like 5% or 0.2, at least 1% and below 100%, not {text!r}"
+        )
     return found
 
 
