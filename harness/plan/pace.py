@@ -20,6 +20,8 @@ _FIRST_RUN_S = 0.4
 SHORTEST_SAMPLE_S = 0.1
 # A session may overrun what was announced by this much before it leaves something out.
 TOLERANCE = 1.15
+# Set aside for disturbed runs that are repeated.
+REPEATS = 1.1
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.session.schedule import MOST_REPEATS, Block, State, free_number, planned
-from harness.stats import noise
 from harness.types import Run, SessionPlan
-from results import measured
+from results import clean, measured
 
 
 class GateSchedule:
@@ -59,8 +58,8 @@ class GateSchedule:
 def _is_spoiled(number: int, runs: Sequence[Run]) -> bool:
     """Tell whether no try of a planned block went undisturbed and another one is allowed."""
     tries = {run.block for run in runs if number in (run.block, run.result.get("repeats"))}
-    clean = (
-        all(not noise.is_invalid(run.result, run.samples_ns) for run in runs if run.block == block)
-        for block in tries
+    flags = clean.flags_by_run(runs)
+    undisturbed = (
+        all(clean.is_clean(run, flags) for run in runs if run.block == block) for block in tries
     )
-    return bool(tries) and len(tries) <= MOST_REPEATS and not any(clean)
+    return bool(tries) and len(tries) <= MOST_REPEATS and not any(undisturbed)

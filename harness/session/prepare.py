@@ -217,5 +217,5 @@ def _sampling(
         else sample_s + min(suite.warmup_s, sample_s)
         for case in cases
     }
-    planned_s = pace.total_s(ordered, efforts, run_s)
+    planned_s = pace.total_s(ordered, efforts, run_s) * pace.REPEATS
     return sampling.of(suite, choice, sample_s, choice.budget_s or planned_s)

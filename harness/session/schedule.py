@@ -6,16 +6,15 @@ as it would have gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from harness.plan import order, pace
-from harness.stats import noise
 from harness.stats.summary import LEAST_RUNS
 from harness.types import Case, Run, SessionPlan
-from results import figures, measured
+from results import clean, figures, measured
 from results.cases import runs_per_case
 
 MOST_REPEATS = 2
@@ -25,7 +24,7 @@ MOST_BLOCKS = 30
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
-    """The runs to make next, in this order; `repeats` names the planned block they make good."""
+    """The runs to make next, in this order; `repeats` names the first block they make good."""
 
     number: int
     keys: tuple[str, ...]
@@ -76,13 +75,28 @@ class RunSchedule:
         return not begun and end_s > self._budget_s * pace.TOLERANCE
 
     def _repeat(self, state: State) -> Block | None:
-        """Return the disturbed runs of a block, with what they are compared with."""
+        """Return the cases that lack undisturbed runs, with what they are compared with."""
+        flags = clean.flags_by_run(state.runs)
+        found = runs_per_case(run for run in state.runs if run.status == "ok")
+        bad = {
+            key: [run.block for run in found.get(key, ()) if not clean.is_clean(run, flags)]
+            for key in self._cases
+        }
+        short = {key for key, blocks in bad.items() if self._is_short(found.get(key, []), blocks)}
+        keys = self._with_references(short - state.given_up)
         limit_s = self._budget_s or (self._planned_s or 0) * pace.TOLERANCE
-        for number, bad in disturbed(self._plan, state.runs):
-            keys = self._with_references(bad - state.given_up - self._anchors)
-            if keys and state.spent_s + state.cost_s(keys) <= limit_s:
-                return self._new(state, keys, number)
-        return None
+        if not keys or state.spent_s + state.cost_s(keys) > limit_s:
+            return None
+        first = min(block for key in short for block in bad[key])
+        return self._new(state, keys, first)
+
+    def _is_short(self, runs: Sequence[Run], bad: Sequence[int]) -> bool:
+        """Tell whether more runs were disturbed than made good, and not too many were tried."""
+        planned = len(self._plan.order)
+        lost = sum(block < planned for block in bad)
+        extra = sum(run.block >= planned for run in runs)
+        good_again = extra - (len(bad) - lost)
+        return good_again < lost and extra < MOST_REPEATS * lost
 
     def _more(self, state: State) -> Block | None:
         """Return a block of the cases whose interval is still wider than the goal."""
@@ -97,9 +111,8 @@ class RunSchedule:
     def _is_needy(self, runs: Sequence[Run]) -> bool:
         if len(runs) >= MOST_BLOCKS:
             return False
-        clean = [run for run in runs if not noise.is_invalid(run.result, run.samples_ns)]
-        width = figures.latency(clean if len(clean) >= LEAST_RUNS else runs).relative_half_width
-        return len(clean) < LEAST_RUNS or width is None or width > (self._goal or 0)
+        width = figures.latency(clean.undisturbed(runs)).relative_half_width
+        return len(runs) < LEAST_RUNS or width is None or width > (self._goal or 0)
 
     def _with_references(self, keys: set[str] | frozenset[str]) -> tuple[str, ...]:
         """Return `keys` and the FP32 cases they are compared with, and the anchors; () for none."""
@@ -129,23 +142,6 @@ def planned(
         if missing:
             return Block(number=number, keys=missing)
     return None
-
-
-def disturbed(plan: SessionPlan, runs: Sequence[Run]) -> Iterator[tuple[int, frozenset[str]]]:
-    """Yield each planned block that may be repeated once more and its runs that are still bad.
-
-    A run is bad when it succeeded and the host was disturbed meanwhile; a repeat that went well
-    makes it good.
-    """
-    for number in range(len(plan.order)):
-        tries = {run.block for run in runs if number in (run.block, run.result.get("repeats"))}
-        if not tries or len(tries) > MOST_REPEATS:
-            continue
-        mine = [run for run in runs if run.block in tries and run.status == "ok"]
-        good = {run.case_key for run in mine if not noise.is_invalid(run.result, run.samples_ns)}
-        bad = frozenset(run.case_key for run in mine) - good
-        if bad:
-            yield number, bad
 
 
 def free_number(plan: SessionPlan, runs: Sequence[Run]) -> int:
