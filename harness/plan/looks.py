@@ -37,7 +37,7 @@ def design(
 
     UsageError where the budget does not even hold the least design.
     """
-    anchor_s = sampling.anchor()["budget_s"]
+    anchor_s = float(sampling.anchor()["budget_s"])
     beside_s = sum(one.start_s for one in (*sides, *anchors)) + len(anchors) * anchor_s
     firsts_s = sum(one.first_s for one in (*sides, *anchors))
 
