@@ -99,7 +99,14 @@ def test_a_calibrated_limit_replaces_alpha_for_regressed_alone():
 
 @pytest.mark.parametrize(
     ("change", "p", "outcome"),
-    [(0.0, 0.5, "pass"), (0.01, 0.0, "pass"), (0.1, 0.0, "regressed"), (-0.1, 1.0, "pass")],
+    [
+        (0.0, 0.5, "pass"),
+        (0.01, 0.0, "pass"),
+        (0.1, 0.0, "regressed"),
+        (-0.1, 1.0, "pass"),
+        # A tenth of ten times this is another float.
+        (0.9087753329714491, 0.0, "regressed"),
+    ],
 )
 def test_blocks_that_all_agree_leave_no_doubt(change, p, outcome):
     found = decide([change] * 10, 0.03, 0.005)

@@ -8,7 +8,7 @@ Fewer than seven values are not cut: there it is Student's t of the plain mean.
 
 Single process runs are off by 10-50 % on real machines. One of them in ten blinds a plain t test,
 while the price of trimming is small where none is. Chosen by simulation against the plain t, other
-shares, Huber's estimator, the signed ranks and the signs; docs/measurement.md has the table.
+shares, the signed ranks and the signs; docs/measurement.md has the table.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def trimmed_t(share: float) -> Callable[[Array], Array]:
         mean = ordered[:, cut : n - cut].mean(axis=1)
         winsorised = np.clip(ordered, ordered[:, [cut]], ordered[:, [n - cut - 1]])
         error = np.sqrt(winsorised.var(axis=1) * n / (h * (h - 1)))
-        return stats.t.sf(mean / error, h - 1)
+        return np.asarray(stats.t.sf(mean / error, h - 1))
 
     return p
 
@@ -37,13 +37,13 @@ def trimmed_t(share: float) -> Callable[[Array], Array]:
 def signs(ratios: Array) -> Array:
     """The exact sign test."""
     n = ratios.shape[1]
-    return stats.binom.sf((ratios > 0).sum(axis=1) - 1, n, 0.5)
+    return np.asarray(stats.binom.sf((ratios > 0).sum(axis=1) - 1, n, 0.5))
 
 
 def signed_ranks(ratios: Array) -> Array:
     """Wilcoxon's signed ranks, exact."""
     ranks = np.argsort(np.argsort(np.abs(ratios), axis=1), axis=1) + 1
-    return _rank_sum_tail(ratios.shape[1])[((ratios > 0) * ranks).sum(axis=1)]
+    return np.asarray(_rank_sum_tail(ratios.shape[1])[((ratios > 0) * ranks).sum(axis=1)])
 
 
 @lru_cache
@@ -52,7 +52,7 @@ def _rank_sum_tail(n: int) -> Array:
     ways = np.ones(1)
     for rank in range(1, n + 1):
         ways = np.concatenate([ways, np.zeros(rank)]) + np.concatenate([np.zeros(rank), ways])
-    return np.cumsum(ways[::-1])[::-1] / ways.sum()
+    return np.asarray(np.cumsum(ways[::-1])[::-1] / ways.sum())
 
 
 CANDIDATES: dict[str, Callable[[Array], Array]] = {

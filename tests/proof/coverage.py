@@ -126,7 +126,7 @@ def of_tail(
         assert found.lo is not None and found.hi is not None
         ours.append(found.lo <= math.exp(typical) <= found.hi)
         low, high = _bootstrapped(logs, rng)
-        pooled.append(low <= overall <= high)
+        pooled.append(low <= float(overall) <= high)
     return _share(ours), _share(pooled)
 
 
