@@ -277,8 +277,9 @@ def test_a_gate_fits_its_blocks_into_the_budget() -> None:
     tight = looks.design(two, one, None, 25.0)
     assert roomy.blocks > usual.blocks > tight.blocks
     assert looks.design(two, one, 7, None).blocks == 7
+    assert looks.design(two, one, None, 6.0).blocks == 5, "tried, although it looks too short"
     with pytest.raises(UsageError, match="too short"):
-        looks.design(two, one, None, 5.0)
+        looks.design(two, one, None, 4.0)
 
 
 def test_the_anchor_is_the_same_case_on_every_day_and_another_under_another_python() -> None:

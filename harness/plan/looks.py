@@ -18,6 +18,8 @@ _USUAL_BLOCKS = 10
 # Between processes lies most of the spread, so time goes into runs rather than into long ones.
 _USUAL_SAMPLE_S = 0.25
 _WARM_UP_S = 0.05
+# No process starts, loads and samples in less.
+_QUICKEST_RUN_S = 0.3
 # Set aside for disturbed blocks that are repeated.
 _REPEATS = 1.2
 
@@ -35,7 +37,7 @@ def design(
 ) -> Design:
     """Return the design that fits `budget_s`; `blocks` fixes the blocks per look.
 
-    UsageError where the budget does not even hold the least design.
+    Where it seems to hold none, the least one; UsageError where it cannot hold even that.
     """
     anchor_s = float(sampling.anchor()["budget_s"])
     beside_s = sum(one.start_s for one in (*sides, *anchors)) + len(anchors) * anchor_s
@@ -52,15 +54,26 @@ def design(
         for count in sorted(wanted, reverse=True)
         if budget_s is None or total_s(count, sample_s) <= budget_s
     ]
-    if not fits:
-        least_s = total_s(min(wanted), SHORTEST_SAMPLE_S)
-        raise UsageError(
-            f"a budget of {budget_s:.0f} s is too short for {LOOKS} x {min(wanted)} blocks",
-            f"give --budget {least_s + 1:.0f}s or more, or fewer --backends",
-        )
-    count, sample_s = fits[0]
+    least = min(wanted), SHORTEST_SAMPLE_S
+    if budget_s is not None and not fits:
+        _refuse_the_impossible(least[0], len(sides) + len(anchors), budget_s)
+    count, sample_s = fits[0] if fits else least
     planned_s = budget_s or total_s(count, sample_s)
     return Design(blocks=count, sample_s=sample_s, planned_s=planned_s)
+
+
+def _refuse_the_impossible(blocks: int, runs: int, budget_s: float) -> None:
+    """Raise UsageError where not even one look of the quickest runs fits.
+
+    What an import takes was guessed from one process, on a busy machine or a cold disk much too
+    high: a budget that merely looks short is tried, and what it does not hold stays undecided.
+    """
+    least_s = blocks * runs * _QUICKEST_RUN_S
+    if budget_s < least_s:
+        raise UsageError(
+            f"a budget of {budget_s:.0f} s is too short for {blocks} blocks of {runs} runs",
+            f"give --budget {least_s + 1:.0f}s at the very least, better twice that",
+        )
 
 
 def drive(chosen: Design, timeout_s: float, budget_s: float | None) -> Json:
