@@ -330,6 +330,7 @@ def test_the_page_names_machine_versions_and_the_headline() -> None:
     text = page.render(campaign(starts, gate=gate))
     for part in (
         "a processor, 2 cores, 16 GiB",
+        "5 rounds, 2 s timed",
         "onnxruntime 1.31.1",
         "torch not installed",
         "| boardmark | onnxruntime | 5/5 | 10.00 ms |",
@@ -348,12 +349,15 @@ def test_eight_cases_count_those_within_two_percent() -> None:
         "latency_p50_hi_s": row["latency_p50_s"],
     }
     none = dict.fromkeys(("latency_p50_s", "latency_p50_lo_s", "latency_p50_hi_s"))
-    cases = eight.cases(json.dumps([row, near, {**row, **none, "verdict": "failed"}]))
+    wide = {**row, "latency_p50_hi_s": 3 * row["latency_p50_s"]}
+    cases = eight.cases(json.dumps([row, near, wide, {**row, **none, "verdict": "failed"}]))
     found = eight.Eight(wall_s=88.0, cases=cases)
     assert found.reached == 1
     text = page.render(campaign([], eight=found))
     assert "1 of 8 within ±2%; the whole command took 88 s" in text
     assert "| fp32 onnxruntime | – | – | failed |" in text
+    assert "| 56.13 ms | 71 % | noisy |" in text
+    assert "| 56.13 ms | > 100 % | noisy |" in text
     assert "no answer after 5 s: it broke" in page.render(
         campaign([], eight=eight.Eight(wall_s=5.0, reason="it broke"))
     )
@@ -365,9 +369,10 @@ def test_only_what_lies_between_the_markers_is_replaced(tmp_path: Path) -> None:
     page.write(target, "new\n")
     page.write(target, "newer\n")
     assert target.read_text() == f"before\n{page.BEGIN}\n\nnewer\n\n{page.END}\nafter\n"
-    target.write_text("no markers")
-    with pytest.raises(Unusable, match="has no line"):
-        page.write(target, "new")
+    for broken in ("no markers", f"only one\n{page.BEGIN}\n"):
+        target.write_text(broken)
+        with pytest.raises(Unusable, match="has no line"):
+            page.write(target, "new")
 
 
 def test_the_committed_page_can_be_written() -> None:

@@ -52,7 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make peers ARGS=...", description=__doc__)
     add = parser.add_argument
     add("--rounds", type=int, default=10, help="starts of every tool (default: %(default)s)")
-    add("--seconds", type=float, default=2.0, help="timed per start, where a tool can be told")
+    add("--seconds", type=float, default=1.5, help="timed per start, where a tool can be told")
     add("--threads", type=int, default=2)
     add("--only", default="", metavar="NAME,NAME", help="only tools whose name contains one")
     add("--page", type=Path, default=ROOT / "docs" / "peers.md")

@@ -17,7 +17,8 @@ def command(bench: Bench, word: str) -> Command:
             *(str(bench.python), "-m", "harness.cli", "run"),
             *("--model", MODEL, "--variants", "fp32", "--backends", word, "--batch", "1"),
             *("--threads", str(bench.threads), "--store", "store", "--no-report", "--json"),
-        )
+        ),
+        patience_s=300.0,  # on a disturbed machine it repeats what was disturbed
     )
 
 

@@ -15,7 +15,7 @@ from .registry import PEERS
 BEGIN = "<!-- figures: written by make peers -->"
 END = "<!-- end of figures -->"
 NONE = "–"
-OURS, OURS_TORCH, RIVAL = "boardmark", "boardmark torch", "optimum-benchmark"
+OURS, RIVAL = "boardmark", "optimum-benchmark"
 
 
 def render(campaign: Campaign) -> str:
@@ -48,6 +48,7 @@ def _machine(campaign: Campaign) -> str:
         (
             f"{who.day}, {who.cpu}, {who.cores} cores, {gib:.0f} GiB, Linux {who.kernel},"
             f" Python {who.python}, {campaign.threads} threads, {campaign.rounds} rounds,"
+            f" {campaign.seconds:g} s timed where a tool can be told,"
             f" load before it {who.load_1m:.1f}.",
             f"Measured with {_versions(who.here)}.",
             f"In the peers' own environment {_versions(who.there)}."
@@ -125,29 +126,25 @@ def _precision(found: Sequence[Row]) -> str:
 
 def _headline(found: Sequence[Row]) -> str:
     named = {row.name: row for row in found}
-    rival = named.get(RIVAL)
-    if rival is None:
+    ours, rival = named.get(OURS), named.get(RIVAL)
+    if ours is None or rival is None:
         return ""
     said = []
-    for ours in (named.get(OURS), named.get(OURS_TORCH)):
-        if ours is None:
-            continue
-        seen = times_narrower(ours, rival)
-        words = []
-        if seen:
-            ratio, lo, hi = seen
-            words.append(f"{ratio:.1f} times [{lo:.1f}, {hi:.1f}] by the spread of the starts")
-        if ours.printed_cost and rival.printed_cost:
-            words.append(
-                f"{rival.printed_cost / ours.printed_cost:.1f} times by the intervals that each"
-                " prints or implies"
-            )
-        if words:
-            said.append(
-                f"Per second of wall time the interval of {ours.name} ({ours.runtime}) is narrower"
-                f" than that of {RIVAL} ({rival.runtime}): {', '.join(words)}."
-            )
-    return "\n".join(said)
+    seen = times_narrower(ours, rival)
+    if seen:
+        ratio, lo, hi = seen
+        said.append(f"{ratio:.1f} times [{lo:.1f}, {hi:.1f}] by the spread of the starts")
+    if ours.printed_cost and rival.printed_cost:
+        said.append(
+            f"{rival.printed_cost / ours.printed_cost:.1f} times by the intervals that each prints"
+            " or implies"
+        )
+    if not said:
+        return ""
+    return (
+        f"Per second of wall time the interval of {ours.name} ({ours.runtime}) is narrower than"
+        f" that of {rival.name} ({rival.runtime}): {', '.join(said)}."
+    )
 
 
 def _eight(campaign: Campaign) -> str:
@@ -187,6 +184,8 @@ def _show(value: float | None, text: Callable[[float], str]) -> str:
 
 
 def _percent(value: float) -> str:
+    if value >= 1:
+        return "> 100 %"
     return f"{100 * value:.2f} %" if value < 0.1 else f"{100 * value:.0f} %"
 
 

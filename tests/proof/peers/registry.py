@@ -24,7 +24,6 @@ PEERS = (
     Peer(_TORCH, "torchscript", bare, "torch", None),
     Peer(_HUB, "torch eager", bare, "transformers", None),
     Peer("boardmark", "onnxruntime", ours, "onnxruntime", _ORT),
-    Peer("boardmark torch", "torchscript", ours, "torch-script", _TORCH),
     Peer("benchmark_app", "openvino", openvino_app, "", _OV),
     Peer("litert-benchmark", "litert", litert_benchmark, "own", _LITERT),
     Peer("litert-benchmark, other ids", "litert", litert_benchmark, "ids", _LITERT),
