@@ -48,13 +48,10 @@ class Task(NamedTuple):
 
 def main() -> None:
     """Compute everything on all cores and rewrite the document between its markers."""
-    begin = time.monotonic()
-    content = rendered(TASKS, Size(), multiprocessing.cpu_count())
-    took = (
-        f"All of it took {time.monotonic() - begin:.0f} s on {multiprocessing.cpu_count()} cores."
-    )
-    DOCUMENT.write_text(inserted(DOCUMENT.read_text(), f"{content}\n\n{took}"))
-    print(f"{content}\n\n{took}")
+    begin, cores = time.monotonic(), multiprocessing.cpu_count()
+    content = rendered(TASKS, Size(), cores)
+    DOCUMENT.write_text(inserted(DOCUMENT.read_text(), content))
+    print(f"{content}\n\n{DOCUMENT.name}: {time.monotonic() - begin:.0f} s on {cores} cores")
 
 
 def rendered(tasks: list[Task], size: Size, processes: int) -> str:
