@@ -186,3 +186,26 @@ def test_the_documented_keys_are_those_that_are_read():
     assert set(re.findall(r"^\| `([^`]+)`", margins, re.MULTILINE)) == {*METRICS, QUALITY}
     budgets = document.split("| budget | ")[1].split("\n\n")[0]
     assert set(re.findall(r"^\| `([^`]+)`", budgets, re.MULTILINE)) == set(BUDGETS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a = " + "[" * 5000 + "]" * 5000 + "\n", "nested too deeply"),
+        ("alpha = " + "9" * 5000 + "\n", "a number of thousands of digits"),
+        ("[margins]\nlatency_p50 = '" + "x" * 20_000 + "'\n", "not a fraction: 'xxx"),
+        ("x" * 20_000 + " = 1\n", "line 1: key 'xxx"),
+        ("\n" * 30_000 + "x = 1\n", "more than 1000 lines"),
+        ('"\\u001b[31mred\\nline" = 1\n', "key '\\x1b[31mred\\nline': unknown key"),
+    ],
+)
+def test_a_hostile_file_is_one_short_printable_line(tmp_path, text, said):
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, text)
+    assert said in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400 + len(str(tmp_path))
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path):
+    assert read(tmp_path, "\ufeffalpha = 0.02\n").alpha == 0.02

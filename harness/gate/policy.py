@@ -25,6 +25,7 @@ else:
     import tomli as tomllib
 
 LARGEST_FILE_BYTES = 32_000
+MOST_LINES = 1000
 LARGEST_ALPHA = 0.2
 OFF = "off"
 
@@ -66,10 +67,14 @@ def load(path: Path) -> Policy:
     """
     text = _text(path)
     try:
-        content = tomllib.loads(text)
+        return _Reader(str(path), text).policy(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise _not_toml(path, text, str(error)) from error
-    return _Reader(str(path), text).policy(content)
+    except (RecursionError, ValueError) as error:  # what the parser itself gives up on
+        raise UsageError(
+            f"{str(path)!r}: nested too deeply, or a number of thousands of digits",
+            "a policy has tables of plain values",
+        ) from error
 
 
 class _Reader:
@@ -123,17 +128,27 @@ class _Reader:
     def _wrong(self, path: tuple[str, ...], error: UsageError) -> UsageError:
         line = line_of(self._text, path)
         place = f"{self._file!r} line {line}" if line else repr(self._file)
-        return UsageError(f"{place}: key '{'.'.join(path)}': {error.message}", error.advice)
+        key, message = _short(repr(".".join(path)), 80), _short(error.message, 160)
+        return UsageError(f"{place}: key {key}: {message}", error.advice)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _text(path: Path) -> str:
-    """Return the file's text, bounded in size."""
+    """Return the file's text, bounded in size; in lines, as each is parsed to find a key's."""
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_FILE_BYTES + 1)
         if len(content) > LARGEST_FILE_BYTES:
             raise UsageError(f"{str(path)!r}: larger than 32 kB", "a policy is some dozen lines")
-        return content.decode()
+        text = content.decode("utf-8-sig")
+        if text.count("\n") > MOST_LINES:
+            raise UsageError(
+                f"{str(path)!r}: more than {MOST_LINES} lines", "a policy is some dozen lines"
+            )
+        return text
     except OSError as error:
         raise UsageError(
             f"cannot read the policy {str(path)!r}: {(error.strerror or str(error)).lower()}",
