@@ -12,7 +12,7 @@ import msgspec
 
 from harness.errors import BoardmarkError
 
-from . import page
+from . import eight, page
 from .campaign import Campaign, Gate, carry_out
 from .material import prepare
 from .records import Unusable
@@ -54,7 +54,12 @@ def _arguments() -> argparse.Namespace:
     add("--rounds", type=int, default=10, help="starts of every tool (default: %(default)s)")
     add("--seconds", type=float, default=1.5, help="timed per start, where a tool can be told")
     add("--threads", type=int, default=2)
-    add("--only", default="", metavar="NAME,NAME", help="only tools whose name contains one")
+    add(
+        "--only",
+        default="",
+        metavar="NAME,NAME",
+        help="only tools whose name contains one; no eight cases",
+    )
     add("--page", type=Path, default=ROOT / "docs" / "peers.md")
     add("--work", type=Path, default=ROOT / ".cache" / "peers", help="wiped at the start")
     add("--gate", type=Path, default=ROOT / "tests" / "proof" / "gate_aa.json",
@@ -76,9 +81,13 @@ def _measure(args: argparse.Namespace) -> Campaign:
     _say("preparing the model in every format")
     bench = prepare(args.work, args.threads, args.seconds)
     campaign = carry_out(chosen, bench, args.rounds, args.work, _say)
+    if not args.only:
+        found = eight.measure(bench, args.work / "eight")
+        _say(f"eight cases: {found.reason or f'{found.reached} reached'}, {found.wall_s:.1f} s")
+        campaign = msgspec.structs.replace(campaign, eight=found)
     record = args.work / "campaign.json"
     record.write_bytes(msgspec.json.encode(campaign))
-    _say(f"{campaign.wall_s / 60:.1f} minutes; all starts are in {record}")
+    _say(f"rounds took {campaign.wall_s / 60:.1f} minutes; all starts are in {record}")
     return campaign
 
 

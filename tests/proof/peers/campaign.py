@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from . import eight as eight_cases
 from .eight import Eight
 from .identity import Identity, identify
 from .launch import start
@@ -44,7 +43,7 @@ def carry_out(
     folder: Path,
     say: Callable[[str], None],
 ) -> Campaign:
-    """Start every peer once a round, in an order that moves on by one; then the eight cases."""
+    """Start every peer once a round, in an order that moves on by one from round to round."""
     began = time.monotonic()
     who = identify(bench.peers_python)
     starts = []
@@ -54,8 +53,6 @@ def carry_out(
             found = start(peer, bench, number, folder / f"round-{number}" / str(place))
             starts.append(found)
             say(_line(found, rounds))
-    eight = eight_cases.measure(bench, folder / "eight")
-    say(f"eight cases: {eight.reason or f'{eight.reached} reached'}, {eight.wall_s:.1f} s")
     return Campaign(
         identity=who,
         rounds=rounds,
@@ -63,7 +60,6 @@ def carry_out(
         seconds=bench.seconds,
         wall_s=time.monotonic() - began,
         starts=tuple(starts),
-        eight=eight,
     )
 
 
