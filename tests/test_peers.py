@@ -236,6 +236,7 @@ def test_every_round_begins_with_another_tool(tmp_path: Path) -> None:
     peers = [Peer(name, "", Shell("print(1)"), "", None) for name in "abc"]
     campaign = carry_out(peers, bench(tmp_path), 2, tmp_path / "work", lambda line: None)
     assert [start.tool for start in campaign.starts] == ["a", "b", "c", "b", "c", "a"]
+    assert campaign.started == {"a", "b", "c"}
     again = msgspec.json.decode(msgspec.json.encode(campaign), type=Campaign)
     assert again == campaign
 

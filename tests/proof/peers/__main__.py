@@ -34,7 +34,7 @@ def main() -> int:
             campaign = msgspec.structs.replace(campaign, gate=gate)
         text = page.render(campaign).replace(f"{ROOT}/", "")
         print(f"\n{text}")
-        if campaign.rounds >= LEAST_ROUNDS and not args.only:
+        if campaign.rounds >= LEAST_ROUNDS and campaign.started >= {p.name for p in PEERS}:
             page.write(args.page, text)
             _say(f"written to {args.page}")
         else:

@@ -35,6 +35,11 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     eight: Eight | None = None
     gate: Gate | None = None
 
+    @property
+    def started(self) -> set[str]:
+        """Return the names of the tools that were started."""
+        return {start.tool for start in self.starts}
+
 
 def carry_out(
     peers: Sequence[Peer],
