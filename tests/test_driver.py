@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.errors import DeviceError
-from harness.plan import order
+from harness.plan import order, pace
 from harness.session.boards import Board, Transport
 from harness.session.driver import Driver
-from harness.session.schedule import RunSchedule
+from harness.session.schedule import Block, RunSchedule, State
 from harness.session.scoring import Scorer
 from harness.transport.local import LocalTransport
-from harness.types import Artifact, Case, Run, SessionPlan, TensorSpec
+from harness.types import Artifact, Case, Kind, Run, SessionPlan, TensorSpec
 
 SAMPLING = {
     "precision": 0.05,
@@ -150,6 +151,51 @@ def test_a_budget_ends_the_session_after_whole_blocks_but_not_before_two(
     chosen = plan((case(tmp_path, "a"), case(tmp_path, "b")), budget_s=0.001)
     runs = drive(chosen, board)
     assert [run.block for run in runs] == [0, 0, 1, 1]
+
+
+class Once:
+    """A schedule that gives the blocks it was made with and keeps the state it was asked in."""
+
+    def __init__(self, *blocks: Block) -> None:
+        self._blocks = list(blocks)
+        self.spent_s: list[float] = []
+
+    def next(self, state: State) -> Block | None:
+        self.spent_s.append(state.spent_s)
+        return self._blocks.pop(0) if self._blocks else None
+
+
+def test_time_that_was_spent_before_an_interruption_counts(board: Board, tmp_path: Path) -> None:
+    one = case(tmp_path, "a")
+    chosen = plan((one,), budget_s=60.0)
+    pages, schedule = Pages(), Once()
+    kept = drive(chosen, board)[:2]
+    pages.runs = tuple(msgspec.structs.replace(run, duration_s=20.0) for run in kept)
+    with Scorer(chosen.cases, {}, {}) as scorer:
+        Driver(chosen, board, pages, scorer).run(Quiet(), schedule)
+    assert schedule.spent_s == [pytest.approx(40.0, abs=5.0)]
+
+
+@pytest.mark.parametrize(("kind", "shortened"), [("run", True), ("gate", False)])
+def test_a_late_session_shortens_its_runs_but_never_those_of_a_gate(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, shortened: bool
+) -> None:
+    """Of two sides neither may be sampled for longer than the other."""
+    asked: list[float] = []
+    shorten = pace.shortened
+
+    def noted(run: dict[str, Any], share: float) -> dict[str, Any]:
+        asked.append(share)
+        return shorten(run, share)
+
+    monkeypatch.setattr(pace, "shortened", noted)
+    one = case(tmp_path, "a")
+    late = msgspec.structs.replace(plan((one,), planned_s=0.001), kind=kind)
+    with Scorer(late.cases, {}, {}) as scorer:
+        blocks = (Block(number=number, keys=(one.key,)) for number in range(3))
+        Driver(late, board, Pages(), scorer).run(Quiet(), Once(*blocks))
+    assert asked[0] == 1.0, "nothing is known before the first"
+    assert all((share < 1) is shortened for share in asked[1:])
 
 
 def test_a_lost_agent_costs_one_run(agent_cache: Path, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import types
 from pathlib import Path
 from typing import Any
 
 import gate_session
 import pytest
 
+from harness.commands import calibrate
 from harness.gate import calibration, null_cache
 from harness.gate.calibration import alarm, null_minima
 from harness.gate.judge import judge
@@ -181,3 +183,18 @@ def test_only_the_policies_used_last_are_kept(store):
     kept = null_cache.read(store.root)
     assert len(kept.minima) == 16
     assert len(kept.designs) == 1
+
+
+def test_an_a_a_session_is_held_against_those_before_it_only(monkeypatch):
+    """One that had a part in the limit could never cross it: no false alarm would be seen."""
+    order = []
+    plan = gate_session.plan(kind="calibration")
+    pairs = types.SimpleNamespace(plan=plan)
+    monkeypatch.setattr(
+        calibrate.contest, "drive", lambda *_: order.append("measured") or gate_session.runs(plan)
+    )
+    monkeypatch.setattr(
+        calibrate.calibration, "null_minima", lambda *_: order.append("asked") or ()
+    )
+    calibrate._session(pairs, None, None, Policy())
+    assert order == ["asked", "measured"]

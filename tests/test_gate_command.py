@@ -78,12 +78,20 @@ def test_the_self_test_finds_the_slow_down_that_it_makes(
     assert (plan.kind, [case.slow_down for case in plan.cases]) == ("self-test", [0.0, 0.5])
 
 
+def test_equal_sides_that_differ_too_often_are_warned_about(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.gate.calibration.null_minima", lambda *_: (1e-9,) * 20)
+    gate(store, "--base", "fp32", "--candidate", "fp32", *LEVELS, "--blocks", "5")
+    assert "20 of the last 20 A/A sessions differ" in capsys.readouterr().out
+
+
 def test_equal_sides_calibrate_the_gate_and_are_never_ended_early(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["calibrate", "--sessions", "1", "--blocks", "5", "--store", str(store)]) == 0
     told = capsys.readouterr().out
-    assert "of 1 equal pairs were called regressed" in told
+    assert "of 1 A/A sessions were called regressed" in told
     assert "UNCALIBRATED" in told
     plan = query.load(Store.open(store), "latest").plan
     planned = {(block, key) for block, keys in enumerate(plan.order) for key in keys}
@@ -105,6 +113,7 @@ def test_equal_sides_calibrate_the_gate_and_are_never_ended_early(
         (["--base", "fp32", "--candidate", "int4", *LEVELS, "--policy", "no.toml"], "no.toml"),
         (["--base", "fp32", "--candidate", "int4", *LEVELS[:4], "--blocks", "4"], "5 to 1000"),
         (["--self-test", "900%"], "a share like 5%"),
+        (["--self-test", "3%"], "within the margin of 3.0%"),
     ],
 )
 def test_what_makes_no_gate_is_refused_in_one_sentence(

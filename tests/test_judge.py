@@ -241,8 +241,28 @@ def test_uncalibrated_says_how_many_are_missing():
     judgement = asked(gate_session.runs(PLAN), nulls=[0.5] * 12)
     assert not judgement.calibrated
     assert judgement.calibration == (
-        "UNCALIBRATED: 12 of 99 A/A sessions of this device; 87 are missing: boardmark calibrate"
+        "UNCALIBRATED: 12 of 99 A/A sessions of this device and design; 87 are missing: boardmark "
+        "calibrate --blocks 10 --sessions 87 with this --base"
     )
+
+
+def test_equal_sides_that_went_further_than_alpha_lower_the_limit_before_there_are_enough():
+    runs = gate_session.runs(PLAN, slower=1.1)
+    found = of(asked(runs, nulls=[0.5, 0.002, 0.9]), "latency_p50")
+    assert found.p_limit == math.nextafter(0.002, 0)
+    assert of(asked(runs, nulls=[0.5, 0.003]), "latency_p50").p_limit == 0.01 / 2 / 2
+    assert of(asked(runs, nulls=[found.p]), "latency_p50").outcome == "inconclusive"
+
+
+def test_a_first_look_that_lacks_blocks_is_none_yet():
+    few = gate_session.runs(PLAN, blocks=7, slower=1.2)
+    assert asked(few).outcome == "regressed", "all there is, at the end of the time"
+    assert needs_extension(asked(few))
+    assert not needs_extension(asked(gate_session.runs(PLAN, slower=1.2)))
+    broken = [
+        replace(run, status="crashed", samples_ns=()) if run.block == 3 else run for run in few
+    ]
+    assert not needs_extension(asked(broken))
 
 
 def test_enough_nulls_set_the_limit_by_rank():
@@ -284,6 +304,16 @@ def test_slower_only_by_the_clock_is_inconclusive():
     same = each(runs, "candidate", lambda run: clocked(run, 1.06e9))
     assert of(asked(same), "latency_p50").outcome == "regressed"
     assert of(asked(runs), "latency_p50").outcome == "regressed", "unknown on one side"
+
+
+def test_a_clock_that_is_known_roughly_explains_no_regression():
+    runs = gate_session.runs(PLAN, slower=1.05)
+    base = PLAN.cases[0].key
+    rough = [
+        clocked(run, 1.04e9 if run.block % 2 == (run.case_key == base) else 1.0e9) for run in runs
+    ]
+    assert of(asked(runs), "latency_p50").outcome == "regressed"
+    assert of(asked(rough), "latency_p50").outcome == "regressed", "the clocks are alike on average"
 
 
 # --- p99, budgets, quality

@@ -163,6 +163,18 @@ def test_a_gate_stops_where_its_budget_does() -> None:
     assert sum(len(made) for _, made in played) == 6
 
 
+def test_a_gate_without_a_budget_repeats_no_longer_than_announced() -> None:
+    def always(block: Block, key: str, seq: int) -> Run:
+        return run(block, key, seq, **SWAPPED)
+
+    roomy = play(GateSchedule(gate_plan(planned_s=1000.0), lambda runs: True), always)
+    assert len(roomy) == 30, "ten blocks, each repeated twice"
+    tight = play(GateSchedule(gate_plan(planned_s=12.0), lambda runs: True), always)
+    made = sum(len(runs) for _, runs in tight)
+    assert 10 < made <= 12 * 1.15 + 10, "what is planned is measured, repeats keep to the time"
+    assert {block.number for block, _ in tight} >= set(range(10))
+
+
 def test_a_gate_whose_side_is_given_up_ends() -> None:
     chosen = gate_plan()
     state = State(

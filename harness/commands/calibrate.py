@@ -7,7 +7,6 @@ bound false alarms at 1 %, 19 at 5 %; until there are enough, a gate says UNCALI
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from harness.commands import contest, options
@@ -17,6 +16,8 @@ from harness.gate.verdict import Judgement
 from harness.plan import sides
 from harness.plan.sides import Side
 from harness.session.boards import Board
+from harness.session.pairing import Pairs
+from harness.stats.calibration import by_rank
 from results.store import Store
 
 
@@ -40,11 +41,13 @@ def run(args: argparse.Namespace) -> int:
     with contest.boards(args, both) as found:
         for number in range(args.sessions):
             args.seed = (first_seed + number) % 2**32
-            judged = _session(args, both, found, store, held)
+            pairs = contest.pairs(args, contest.wish(args, "calibration", held), both, found, store)
+            judged = _session(pairs, found[0], store, held)
             alarms += judged.outcome == "regressed"
             print(f"{number + 1} of {args.sessions}: {_told(judged)}", flush=True)
-    print(f"{alarms} of {args.sessions} equal pairs were called regressed")
-    print(judged.calibration)
+    print(f"{alarms} of {args.sessions} A/A sessions were called regressed")
+    minima = calibration.null_minima(store, pairs.plan, held)
+    print(judge.calibration_sentence(by_rank(minima, held.alpha), pairs.plan))
     return 0
 
 
@@ -56,17 +59,14 @@ def _sides(args: argparse.Namespace) -> tuple[Side, ...]:
     return sides.both(args.base, args.base, args.model)
 
 
-def _session(
-    args: argparse.Namespace,
-    both: Sequence[Side],
-    found: Sequence[Board],
-    store: Store,
-    held: Policy,
-) -> Judgement:
-    """Measure one A/A session with both looks; return what a gate says of it."""
-    pairs = contest.pairs(args, contest.wish(args, "calibration", held), both, found, store)
-    runs = contest.drive(store, found[0], pairs, lambda seen: True)
-    return judge.judge(pairs.plan, runs, held, calibration.null_minima(store, pairs.plan, held))
+def _session(pairs: Pairs, board: Board, store: Store, held: Policy) -> Judgement:
+    """Measure one A/A session with both looks; return what a gate says of it.
+
+    It is held against the sessions before it: one that helps to set the limit would never cross it.
+    """
+    minima = calibration.null_minima(store, pairs.plan, held)
+    runs = contest.drive(store, board, pairs, lambda seen: True)
+    return judge.judge(pairs.plan, runs, held, minima)
 
 
 def _told(judged: Judgement) -> str:

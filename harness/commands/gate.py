@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from harness.commands import contest, options
 from harness.errors import UsageError
 from harness.gate import calibration, judge, policy
@@ -51,6 +53,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure both sides, judge, tell; return the exit code of the verdict."""
     held = policy.load(args.policy) if args.policy else Policy()
+    _check_slow_down(args.self_test, held.margin("latency_p50"))
     both = _sides(args)
     store = Store.create(args.store)
     with contest.boards(args, both) as found:
@@ -65,6 +68,19 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         _write(args.output, told + "\n")
     return _self_test(args, judged) if args.self_test is not None else judged.exit_code
+
+
+def _check_slow_down(share: float | None, margin: float | None) -> None:
+    """Refuse a self-test that a working gate lets pass: one within the margin."""
+    if share is None:
+        return
+    if margin is None:
+        raise UsageError("this policy turns latency_p50 off", "a self-test slows just that down")
+    if share <= margin:
+        raise UsageError(
+            f"a slow-down of {share:.1%} lies within the margin of {margin:.1%}",
+            "give --self-test a larger share",
+        )
 
 
 def _sides(args: argparse.Namespace) -> tuple[sides.Side, ...]:
@@ -95,7 +111,9 @@ def _measure(
     def tells_too_little(runs: Sequence[Run]) -> bool:
         return judge.needs_extension(verdict(runs))
 
-    return verdict(contest.drive(store, board, pairs, tells_too_little))
+    judged = verdict(contest.drive(store, board, pairs, tells_too_little))
+    alarm = calibration.alarm(minima, held.alpha, judged.family)
+    return msgspec.structs.replace(judged, warnings=(*judged.warnings, alarm)) if alarm else judged
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -29,14 +30,16 @@ def judge(
     """Return what the runs of a gate-like session say under `policy`.
 
     `null_minima` are those of `calibration.null_minima`: enough of them set the threshold of the
-    whole family by rank, fewer leave the session's alpha divided by looks and tests (Bonferroni).
+    whole family by rank, fewer leave the session's alpha divided by looks and tests (Bonferroni),
+    or the smallest of them where equal sides went below that.
     Raises UsageError where the session pairs nothing, or what cannot be compared.
     """
     wanted = blocks_per_look(plan)
     blocks = usable(plan, runs, most=LOOKS * wanted)
     family = sum(len(stochastic(policy, pair.candidate)) for pair in blocks.pairs)
     threshold = by_rank(null_minima, policy.alpha)
-    alone = policy.alpha / LOOKS / max(1, family)
+    # What equal sides have shown on this machine is no regression, however few sessions there are.
+    alone = min([policy.alpha / LOOKS / max(1, family), *(_below(p) for p in null_minima)])
     rule = Rule(
         blocks=wanted,
         alpha=policy.alpha / LOOKS,
@@ -56,7 +59,7 @@ def judge(
         alpha=policy.alpha,
         family=family,
         calibrated=threshold.p is not None,
-        calibration=calibration_sentence(threshold),
+        calibration=calibration_sentence(threshold, plan),
         blocks_used=min((len(pair.runs) for pair in blocks.pairs), default=0),
         blocks_wanted=wanted,
         blocks_rejected=blocks.disturbed,
@@ -68,13 +71,19 @@ def judge(
 
 
 def needs_extension(judgement: Judgement) -> bool:
-    """Return whether the second look may change the answer: something is open, nothing is lost."""
+    """Return whether the second look may change the answer: something is open, nothing is lost.
+
+    A first look that lacks clean blocks is none yet: to end there because it says REGRESSED would
+    be a third one. Only runs that failed end it.
+    """
     blocking = {verdict.outcome for verdict in judgement.verdicts if verdict.blocking}
     open_ones = [
         verdict
         for verdict in judgement.verdicts
         if verdict.outcome == "inconclusive" and verdict.n > 0 and _stochastic(verdict)
     ]
+    if 0 < judgement.blocks_used < judgement.blocks_wanted:
+        return "failed" not in blocking
     first_look = judgement.blocks_used <= judgement.blocks_wanted
     return first_look and bool(open_ones) and not blocking - {"inconclusive"}
 
@@ -116,13 +125,14 @@ def _tellings(case: Case) -> tuple[str, ...]:
     )
 
 
-def calibration_sentence(threshold: Threshold) -> str:
+def calibration_sentence(threshold: Threshold, plan: SessionPlan) -> str:
     """Return whether A/A sessions set the threshold, and what is missing where they do not."""
     if threshold.p is not None:
         return f"calibrated by {threshold.have} A/A sessions"
     return (
-        f"UNCALIBRATED: {threshold.have} of {threshold.need} A/A sessions of this device; "
-        f"{threshold.missing} are missing: boardmark calibrate"
+        f"UNCALIBRATED: {threshold.have} of {threshold.need} A/A sessions of this device and "
+        f"design; {threshold.missing} are missing: boardmark calibrate --blocks "
+        f"{blocks_per_look(plan)} --sessions {threshold.missing} with this --base"
     )
 
 
@@ -169,6 +179,11 @@ def _stochastic(verdict: MetricVerdict) -> bool:
     if verdict.kind == "budget":
         return verdict.metric in _STOCHASTIC_BUDGETS
     return verdict.kind == "margin" and verdict.metric in METRICS
+
+
+def _below(p: float) -> float:
+    """Return the next smaller float, so that a limit excludes `p` itself."""
+    return math.nextafter(p, -math.inf)
 
 
 def _smallest_p(verdicts: Iterable[MetricVerdict], family: int) -> float | None:

@@ -56,6 +56,7 @@ class Driver:
         self._took_s: dict[str, float] = {}
         self._misses = dict.fromkeys(self._cases, 0)
         self._began = time.monotonic()
+        self._before_s = sum(run.duration_s for run in journal.runs)
         for run in journal.runs:
             self._take_in(run)
 
@@ -70,10 +71,14 @@ class Driver:
     def _state(self) -> State:
         return State(
             runs=self._journal.runs,
-            spent_s=time.monotonic() - self._began,
+            spent_s=self._spent_s(),
             given_up=frozenset(k for k, count in self._misses.items() if count >= _GIVE_UP_AFTER),
             cost_s=self._cost_s,
         )
+
+    def _spent_s(self) -> float:
+        """Return the seconds that the session has taken, those before an interruption included."""
+        return self._before_s + time.monotonic() - self._began
 
     def _one(self, case: Case, block: Block, observer: Observer) -> None:
         done = len(self._journal.runs)
@@ -103,12 +108,15 @@ class Driver:
         return sum(self._took_s.get(key, usual_s) for key in keys)
 
     def _share(self) -> float:
-        """Return how much of the samples' time is left to each run if the plan is to be kept."""
+        """Return how much of the samples' time is left to each run if the plan is to be kept.
+
+        All of it where two sides are compared: neither may be sampled for longer than the other.
+        """
         planned_s = self._plan.sampling.get("planned_s")
         remaining_s = self._remaining_s()
-        if not planned_s or not remaining_s:
+        if self._plan.kind != "run" or not planned_s or not remaining_s:
             return 1.0
-        left_s = planned_s * pace.TOLERANCE - (time.monotonic() - self._began)
+        left_s = planned_s * pace.TOLERANCE - self._spent_s()
         samples_s = self._plan.sampling["run"]["budget_s"] * max(
             1, self._planned - len(self._journal.runs)
         )

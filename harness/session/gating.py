@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from harness.plan import pace
 from harness.session.schedule import MOST_REPEATS, Block, State, free_number, planned
 from harness.types import Run, SessionPlan
 from results import clean, measured
@@ -22,6 +23,8 @@ class GateSchedule:
         self._needs_more = needs_more
         self._first = int(plan.design["blocks"])
         self._budget_s = measured.number(plan.sampling, "budget_s")
+        planned_s = measured.number(plan.sampling, "planned_s") or 0.0
+        self._repeats_s = self._budget_s or planned_s * pace.TOLERANCE
         self._extends: bool | None = None
 
     def next(self, state: State) -> Block | None:
@@ -31,7 +34,8 @@ class GateSchedule:
         block = self._of(state, 0, self._first)
         if block is None and self._second(state):
             block = self._of(state, self._first, len(self._plan.order))
-        return block if block and self._in_time(state, block) else None
+        in_time = self._budget_s is None or (block and _ends_s(state, block) <= self._budget_s)
+        return block if in_time else None
 
     def _of(self, state: State, begin: int, end: int) -> Block | None:
         """Return what is missing of the blocks from `begin` to `end`, repeats included."""
@@ -41,7 +45,8 @@ class GateSchedule:
         for number in range(begin, end):
             if _is_spoiled(number, state.runs):
                 fresh = free_number(self._plan, state.runs)
-                return Block(number=fresh, keys=self._plan.order[number], repeats=number)
+                again = Block(number=fresh, keys=self._plan.order[number], repeats=number)
+                return again if _ends_s(state, again) <= self._repeats_s else None
         return None
 
     def _second(self, state: State) -> bool:
@@ -49,10 +54,10 @@ class GateSchedule:
             self._extends = self._needs_more(state.runs)
         return self._extends
 
-    def _in_time(self, state: State, block: Block) -> bool:
-        if self._budget_s is None:
-            return True
-        return state.spent_s + state.cost_s(block.keys) <= self._budget_s
+
+def _ends_s(state: State, block: Block) -> float:
+    """Return the seconds that the session will have taken after `block`."""
+    return state.spent_s + state.cost_s(block.keys)
 
 
 def _is_spoiled(number: int, runs: Sequence[Run]) -> bool:
