@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) == signal.SIG_DFL:  # nohup keeps what it asked for
             signal.signal(ending, signal.default_int_handler)
+    code = 0
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:
         _forget_output()  # the reader of our output left; nobody is there to be told
-        return 0
+        return code
     except OSError as error:
         _forget_output()
         where = repr(error.filename) if error.filename else "the output"

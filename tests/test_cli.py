@@ -75,6 +75,7 @@ def test_a_wrong_request_is_one_line_and_exit_2(
         (["run", "--seed", "-1"], "from 0 to 2^32 - 1"),
         (["run", "--seed", str(2**32)], "from 0 to 2^32 - 1"),
         (["run", "--cores", "1-0"], "write 0-1"),
+        (["run", "--cores", "0-99999999999"], "core ids like 0-3,6, up to 8191"),
         (["run", "--threads", "0"], "from 1 to 2147483647"),
         (["run", "--batch", "1,99999999999"], "from 1 to 2147483647"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
@@ -138,6 +139,13 @@ def drive(
         try:
             with Scorer(plan.cases, ready.sources, ready.evaluations, chosen.against) as scorer:
                 Driver(plan, board, journal, scorer).run(progress, GateSchedule(plan, needs_more))
+        except KeyboardInterrupt:
+            progress.say(
+                f"interrupted: {len(journal.runs)} runs are kept;"
+                f" see them with: boardmark show --session {plan.session_id}"
+                f" --store {shlex.quote(str(store.root))}"
+            )
+            raise
         finally:
             progress.ends()
             runs = journal.runs

@@ -8,13 +8,15 @@ data cannot tell, 4 a side failed.
 from __future__ import annotations
 
 import argparse
-import sys
+import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from harness.commands import contest, options
+from harness.commands.progress import tell
 from harness.errors import UsageError
 from harness.gate import calibration, judge, policy
 from harness.gate.policy import Policy
@@ -55,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
     held = policy.load(args.policy) if args.policy else Policy()
     _check_slow_down(args.self_test, held.margin("latency_p50"))
     both = _sides(args)
+    if args.output:
+        _check_target(args.output)
     store = Store.create(args.store)
     with contest.boards(args, both) as found:
         if args.self_test is not None:
@@ -64,9 +68,10 @@ def run(args: argparse.Namespace) -> int:
         pairs = contest.pairs(args, wanted, both, found, store)
         judged = _measure(args, store, found[0], pairs, held)
     told = formats.render(judged, args.format)
-    print(told)
     if args.output:
         _write(args.output, told + "\n")
+    with contextlib.suppress(BrokenPipeError):  # a reader that left does not change the verdict
+        print(told, flush=True)
     return _self_test(args, judged) if args.self_test is not None else judged.exit_code
 
 
@@ -95,7 +100,7 @@ def _sides(args: argparse.Namespace) -> tuple[sides.Side, ...]:
             contest.refuse_model_options(args)
             return (contest.FIXED, contest.FIXED)
         args.candidate = args.base
-    if args.base is None or args.candidate is None:
+    if not args.base or not args.candidate:
         raise UsageError("a gate has two sides", "name them: boardmark gate --base A --candidate B")
     return sides.both(args.base, args.candidate, args.model)
 
@@ -116,22 +121,35 @@ def _measure(
     return msgspec.structs.replace(judged, warnings=(*judged.warnings, alarm)) if alarm else judged
 
 
+def _check_target(path: Path) -> None:
+    """Refuse what no verdict can be written to before time goes into measuring one."""
+    if path.is_dir():
+        raise _unwritable(path, "is a directory")
+    if not path.parent.is_dir():
+        raise _unwritable(path, "its folder does not exist")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise _unwritable(path, "permission denied")
+
+
 def _write(path: Path, text: str) -> None:
     try:
         write_whole(path, text.encode())
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"cannot write {str(path)!r}: {reason}", "name another -o FILE") from error
+        raise _unwritable(path, (error.strerror or str(error)).lower()) from error
+
+
+def _unwritable(path: Path, reason: str) -> UsageError:
+    return UsageError(f"cannot write {str(path)!r}: {reason}", "name another -o FILE")
 
 
 def _self_test(args: argparse.Namespace, judged: Judgement) -> int:
     """Say whether the slow-down was found; 0 if it was, 3 if nothing was shown, 1 if it passed."""
     what = f"self-test: a slow-down of {args.self_test:.0%}"
     if judged.outcome == "regressed":
-        print(f"{what} was found, as it must be", file=sys.stderr)
+        tell(f"{what} was found, as it must be\n")
         return 0
     if judged.outcome == "pass":
-        print(f"{what} was NOT found: this gate is blind here", file=sys.stderr)
+        tell(f"{what} was NOT found: this gate is blind here\n")
         return 1
-    print(f"{what} could not be decided: {judged.outcome}", file=sys.stderr)
+    tell(f"{what} could not be decided: {judged.outcome}\n")
     return 4 if judged.outcome == "failed" else 3

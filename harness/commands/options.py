@@ -129,16 +129,25 @@ def seed(text: str) -> int:
 
 
 def cores(text: str) -> tuple[int, ...]:
-    """Return the core ids of a list like 0-3,6."""
+    """Return the core ids of a list like 0-3,6; Linux counts up to 8192 of them."""
     found: list[int] = []
     for part in words(text):
         first, dash, last = part.partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise argparse.ArgumentTypeError(f"expected core ids like 0-3,6, not {text!r}")
+        if not _is_core(first) or (dash and not _is_core(last)):
+            raise argparse.ArgumentTypeError(
+                f"expected core ids like 0-3,6, up to {_LAST_CORE}, not {text!r}"
+            )
         if int(last or first) < int(first):
             raise argparse.ArgumentTypeError(f"{part!r} holds no core: write {last}-{first}")
         found.extend(range(int(first), int(last or first) + 1))
     return tuple(sorted(set(found)))
+
+
+_LAST_CORE = 8191
+
+
+def _is_core(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 4 and int(text) <= _LAST_CORE
 
 
 def interpreters(given: list[str]) -> dict[str, str]:

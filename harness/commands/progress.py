@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import statistics
 import sys
@@ -29,7 +30,7 @@ class Progress:
         """Print one line that stays."""
         if not self._quiet:
             self._clear()
-            print(text, file=sys.stderr, flush=True)
+            tell(f"{text}\n")
 
     def warn(self, plan: SessionPlan) -> None:
         """Say what about the machine costs precision, before anything is measured."""
@@ -60,7 +61,7 @@ class Progress:
         """Tell of a run that did not work; the others only move the line."""
         if run.status != "ok":
             self._clear()
-            print(f"{run.status}: {case.label}: {run.reason}", file=sys.stderr, flush=True)
+            tell(f"{run.status}: {case.label}: {run.reason}\n")
         elif self._moving:
             middle = statistics.median(run.samples_ns) / 1e9 if run.samples_ns else None
             self._move(f"{case.label}: {units.show(middle, 's')}")
@@ -73,11 +74,17 @@ class Progress:
         if self._moving:
             # a line that wraps could not be cleared again
             width = shutil.get_terminal_size().columns - 1
-            print(f"\r\033[K{text[:width]}", end="", file=sys.stderr, flush=True)
+            tell(f"\r\033[K{text[:width]}")
 
     def _clear(self) -> None:
         if self._moving:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+            tell("\r\033[K")
+
+
+def tell(text: str) -> None:
+    """Write to stderr; that its reader left ends no measurement and changes no exit code."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text, end="", file=sys.stderr, flush=True)
 
 
 def minutes(seconds: float) -> str:
