@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+import msgspec
+
 from harness.errors import StoreError
 from harness.types import Run
 from results import measured, query
@@ -12,27 +14,41 @@ from results.cases import runs_per_case
 from results.store import Store
 
 
-def starts_s(store: Store, sessions: int = 2) -> dict[str, tuple[float, float]]:
-    """Return {case key: (seconds of a run beside its samples, what its first run took on top)}.
+class Took(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds of a usual run beside its samples, of its first run on top, and of one call."""
+
+    start_s: float
+    first_s: float
+    call_s: float
+
+
+def took(store: Store, sessions: int = 2) -> dict[str, Took]:
+    """Return what the runs of each case key took.
 
     Read from the newest `sessions` of the store, the newest counts; one that cannot be read tells
     nothing.
     """
-    found: dict[str, tuple[float, float]] = {}
+    found: dict[str, Took] = {}
     for session_id in store.sessions()[-sessions:]:
         try:
             runs = query.load(store, session_id).runs
         except StoreError:
             continue
         good = (run for run in runs if run.status == "ok")
-        found |= {key: _starts_s(of_case) for key, of_case in runs_per_case(good).items()}
+        found |= {key: of_runs(of_case) for key, of_case in runs_per_case(good).items()}
     return found
 
 
-def _starts_s(runs: Sequence[Run]) -> tuple[float, float]:
+def of_runs(runs: Sequence[Run]) -> Took:
+    """Return what the runs of one case took, in the order they were made; one at least."""
     beside = [run.duration_s - _sampling_s(run) for run in runs]
     usual = statistics.median(beside[1:] or beside)
-    return usual, max(0.0, beside[0] - usual)
+    calls_s = measured.present([measured.latency_p50_s(run) for run in runs])
+    return Took(
+        start_s=usual,
+        first_s=max(0.0, beside[0] - usual),
+        call_s=statistics.median(calls_s) if calls_s else 0.0,
+    )
 
 
 def _sampling_s(run: Run) -> float:

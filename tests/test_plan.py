@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import handmade
 import msgspec
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from harness.plan.cases import Grounds, Runtime
 from harness.plan.choice import Choice
 from harness.plan.pace import Effort
 from harness.types import Artifact, Case, Model, Skip, TensorSpec
+from results import history
 from suites import Group, Suite
 
 
@@ -280,6 +282,18 @@ def test_a_gate_fits_its_blocks_into_the_budget() -> None:
     assert looks.design(two, one, None, 6.0).blocks == 5, "tried, although it looks too short"
     with pytest.raises(UsageError, match="too short"):
         looks.design(two, one, None, 4.0)
+
+
+def test_the_least_calls_of_a_slow_model_are_in_the_plan_of_time() -> None:
+    slow = Effort(start_s=0.5, first_s=0.0, call_s=3.0)
+    assert slow.calling_s(1.0, 8) == 24.0
+    assert Effort(start_s=0.5, call_s=0.01).calling_s(1.0, 8) == 1.0
+    planned_s = looks.design([slow] * 2, [], 5, None).planned_s
+    assert planned_s >= 2 * 5 * 2 * 8 * 3.0, "two looks, five blocks, two sides, eight calls"
+    calls = {"samples_ns": (3_000_000_000,) * 5, "result": {"timed_wall_s": 15.0}}
+    runs = [handmade.run(n, handmade.FP32, n, duration_s=20.0 + n, **calls) for n in range(3)]
+    told = history.of_runs(runs)
+    assert (told.start_s, told.first_s, told.call_s) == (6.5, 0.0, 3.0)
 
 
 def test_the_anchor_is_the_same_case_on_every_day_and_another_under_another_python() -> None:

@@ -18,6 +18,8 @@ _USUAL_BLOCKS = 10
 # Between processes lies most of the spread, so time goes into runs rather than into long ones.
 _USUAL_SAMPLE_S = 0.25
 _WARM_UP_S = 0.05
+_WARM_UP_CALLS = 3
+_LEAST_SAMPLES = 5
 # No process starts, loads and samples in less.
 _QUICKEST_RUN_S = 0.3
 # Set aside for disturbed blocks that are repeated.
@@ -44,7 +46,10 @@ def design(
     firsts_s = sum(one.first_s for one in (*sides, *anchors))
 
     def total_s(count: int, sample_s: float) -> float:
-        runs_s = beside_s + len(sides) * (sample_s + _WARM_UP_S)
+        calls_s = [
+            one.calling_s(sample_s + _WARM_UP_S, _WARM_UP_CALLS + _LEAST_SAMPLES) for one in sides
+        ]
+        runs_s = beside_s + sum(calls_s)
         return firsts_s + LOOKS * count * runs_s * _REPEATS
 
     wanted = [blocks] if blocks else list(_STEPS) if budget_s else [_USUAL_BLOCKS]
@@ -86,9 +91,9 @@ def drive(chosen: Design, timeout_s: float, budget_s: float | None) -> Json:
         "timeout_s": timeout_s,
         "energy_s": 0,
         "run": {
-            "warmup_calls": 3,
+            "warmup_calls": _WARM_UP_CALLS,
             "warmup_s": _WARM_UP_S,
-            "min_samples": 5,
+            "min_samples": _LEAST_SAMPLES,
             "max_samples": 5000,
             "min_s": chosen.sample_s,
             "budget_s": chosen.sample_s,

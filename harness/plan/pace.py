@@ -25,10 +25,18 @@ REPEATS = 1.1
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds of one run of a case beside its samples, and what its first run takes on top."""
+    """Seconds of one run of a case beside its samples, of its first run on top, and of one call.
+
+    `call_s` is 0 where nobody has called it yet.
+    """
 
     start_s: float
     first_s: float = _FIRST_RUN_S
+    call_s: float = 0.0
+
+    def calling_s(self, wanted_s: float, least_calls: int) -> float:
+        """Return the seconds of warm-up and samples: a slow model's few calls outlast its time."""
+        return max(wanted_s, least_calls * self.call_s)
 
 
 def effort(case: Case, runtimes: Mapping[str, Runtime], known: Mapping[str, Effort]) -> Effort:

@@ -59,8 +59,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 def known(store: Store) -> dict[str, pace.Effort]:
     """Return what earlier sessions of `store` tell of the time that runs take, by case key."""
     return {
-        key: pace.Effort(start_s=start_s, first_s=first_s)
-        for key, (start_s, first_s) in history.starts_s(store).items()
+        key: pace.Effort(start_s=one.start_s, first_s=one.first_s, call_s=one.call_s)
+        for key, one in history.took(store).items()
     }
 
 
@@ -214,7 +214,9 @@ def _sampling(
     run_s = {
         case.key: sampling.anchor()["budget_s"]
         if case.model == anchor.MODEL
-        else sample_s + min(suite.warmup_s, sample_s)
+        else efforts[case.key].calling_s(
+            sample_s + min(suite.warmup_s, sample_s), suite.warmup_runs + suite.min_samples
+        )
         for case in cases
     }
     planned_s = pace.total_s(ordered, efforts, run_s) * pace.REPEATS
