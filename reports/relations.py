@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from harness.gate.metrics import LEAST_P99_SAMPLES
 from harness.stats.compare import Comparison, paired_ratio
-from harness.stats.quantiles import nearest_rank
 from harness.stats.summary import LEAST_RUNS
 from harness.types import Run
 from reports.session import SessionView
@@ -21,17 +19,9 @@ from suites.claims import Measured
 # What two cases are held against each other by, beside what a claim may speak of.
 Figure = Metric | Literal["p99", "energy"]
 
-
-def _p99_s(run: Run, batch: int) -> float | None:
-    """Return a run's own p99 in seconds, None where its few samples leave the rank to chance."""
-    if len(run.samples_ns) < LEAST_P99_SAMPLES:
-        return None
-    return nearest_rank(sorted(run.samples_ns), 0.99) / 1e9
-
-
 _PER_RUN: dict[Figure, Callable[[Run, int], float | None]] = {
     "latency": lambda run, batch: measured.latency_p50_s(run),
-    "p99": _p99_s,
+    "p99": lambda run, batch: measured.latency_p99_s(run),
     "throughput": measured.throughput_per_s,
     "memory": lambda run, batch: figures.memory([run])["peak_rss_bytes"],
     "energy": lambda run, batch: measured.energy_j(run),

@@ -9,8 +9,10 @@ from harness.stats.readings import number, section, text, whole
 from harness.types import Run
 
 __all__ = [
+    "LEAST_P99_SAMPLES",
     "energy_j",
     "latency_p50_s",
+    "latency_p99_s",
     "number",
     "present",
     "section",
@@ -19,10 +21,22 @@ __all__ = [
     "whole",
 ]
 
+LEAST_P99_SAMPLES = 100
+
 
 def latency_p50_s(run: Run) -> float | None:
     """Return the median duration of one call in seconds, by nearest rank; None without samples."""
     return nearest_rank(sorted(run.samples_ns), 0.5) / 1e9 if run.samples_ns else None
+
+
+def latency_p99_s(run: Run) -> float | None:
+    """Return a run's own p99 in seconds, by nearest rank.
+
+    None where fewer than LEAST_P99_SAMPLES leave that rank to chance.
+    """
+    if len(run.samples_ns) < LEAST_P99_SAMPLES:
+        return None
+    return nearest_rank(sorted(run.samples_ns), 0.99) / 1e9
 
 
 def throughput_per_s(run: Run, batch: int) -> float | None:

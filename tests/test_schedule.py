@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from handmade import FP32, INT4, INT8, case, plan
 
+from harness.commands.run import _time_plan
 from harness.session.gating import GateSchedule
 from harness.session.schedule import MOST_BLOCKS, Block, RunSchedule, Schedule, State
 from harness.types import Case, Run, SessionPlan
@@ -107,6 +108,13 @@ def test_only_the_cases_that_need_it_get_more_blocks() -> None:
     assert len(extra) == MOST_BLOCKS - 5
     assert all(keys == {FP32.key, INT4.key} for keys in extra)
     assert len(play(RunSchedule(plan(sampling=sampling(goal=0.05))), calm)) == 5
+
+
+def test_the_longest_time_that_a_precision_may_take_is_announced() -> None:
+    told = _time_plan(plan(sampling=sampling(goal=0.02, planned_s=100.0)))
+    assert told == (
+        "about 2 min, then up to 30 runs of each case wider than ±2.0%, 10 min at the most"
+    )
 
 
 def test_a_budget_ends_the_additions() -> None:

@@ -28,6 +28,7 @@ from harness.transport.interpreters import Interpreters
 from harness.transport.local import LocalTransport
 from harness.types import Case, SessionPlan
 from results.journal import Journal
+from results.query import list_sessions
 from results.store import Store, new_session_id
 from suites.models import ModelOptions, parse_shape
 
@@ -122,14 +123,19 @@ def _time_plan(plan: SessionPlan) -> str:
         return f"about {planned}"
     if plan.sampling["budget_s"]:
         return f"at most {planned}, less if every case is within ±{goal:.1%} before"
-    return f"about {planned}, then up to {MOST_BLOCKS} runs of each case wider than ±{goal:.1%}"
+    most = minutes(plan.sampling["planned_s"] * max(1, MOST_BLOCKS / max(1, plan.blocks)))
+    return (
+        f"about {planned}, then up to {MOST_BLOCKS} runs of each case wider than ±{goal:.1%},"
+        f" {most} at the most"
+    )
 
 
 def _resume(args: argparse.Namespace) -> int:
     _check_alone(args)
     store = Store.open(args.store)
-    live = store.live()
-    if not live:
+    gates = {one.session_id for one in list_sessions(store).entries if one.kind != "run"}
+    live = [session for session in store.live() if session not in gates]
+    if not live and args.resume == "latest":
         raise UsageError(
             "there is no unfinished session to resume", "boardmark list sessions shows all"
         )

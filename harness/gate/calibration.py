@@ -10,8 +10,9 @@ import msgspec
 from harness.errors import StoreError, UsageError
 from harness.gate import null_cache
 from harness.gate.incomparable import machine
-from harness.gate.judge import LOOKS, blocks_per_look, judge
+from harness.gate.judge import blocks_per_look, judge
 from harness.gate.policy import Policy
+from harness.plan.looks import LOOKS
 from harness.stats.calibration import alarm_limit
 from harness.types import SessionPlan, digest
 from results import parts, query, tables

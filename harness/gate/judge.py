@@ -15,11 +15,11 @@ from harness.gate.margins import Rule, margin_verdict
 from harness.gate.metrics import BUDGETS, METRICS, QUALITY, by_default
 from harness.gate.policy import Policy
 from harness.gate.verdict import EXIT_CODES, Judgement, MetricVerdict, worst
+from harness.plan.looks import LOOKS
 from harness.stats.calibration import Threshold, by_rank
 from harness.types import Case, Run, SessionPlan
 from results import measured
 
-LOOKS = 2
 _MOST_REJECTED = 0.2
 _STOCHASTIC_BUDGETS = ("latency_p50", "latency_p99", "energy")
 

@@ -9,10 +9,11 @@ import msgspec
 
 from harness.gate import clock
 from harness.gate.blocks import Pair
-from harness.gate.metrics import LEAST_P99_SAMPLES, Metric
+from harness.gate.metrics import Metric
 from harness.gate.verdict import MetricVerdict
 from harness.stats.decision import Decision, decide
 from harness.stats.summary import across_runs
+from results.measured import LEAST_P99_SAMPLES
 
 _QUIETER = "take more blocks (a larger --budget) or quieten the machine: boardmark doctor"
 

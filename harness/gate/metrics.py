@@ -7,13 +7,11 @@ from typing import Literal
 
 import msgspec
 
-from harness.stats.quantiles import nearest_rank
 from harness.types import Case, Run
 from results import measured
 
 Better = Literal["lower", "higher"]
 
-LEAST_P99_SAMPLES = 100
 MEMORY_FLOOR_BYTES = 1_000_000.0
 OFFLINE = "offline"
 
@@ -39,10 +37,7 @@ def _latency_p50(run: Run, case: Case) -> float | None:
 
 
 def _latency_p99(run: Run, case: Case) -> float | None:
-    """Return the run's own p99, None where fewer than 100 samples leave its rank to chance."""
-    if len(run.samples_ns) < LEAST_P99_SAMPLES:
-        return None
-    return nearest_rank(sorted(run.samples_ns), 0.99) / 1e9
+    return measured.latency_p99_s(run)
 
 
 def _throughput(run: Run, case: Case) -> float | None:
