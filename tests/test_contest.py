@@ -88,3 +88,23 @@ def test_an_interrupted_gate_says_what_is_kept(
 def test_a_side_without_a_name_is_none(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert gate(store, "--base", "", "--candidate", "") == 2
     assert "two sides" in capsys.readouterr().err
+
+
+def test_a_gate_that_was_killed_is_not_offered_to_be_resumed(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Store, "seal", lambda *_: ())  # as if killed before that
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "finished", stop)
+    gate(store, "--self-test", "--blocks", "5")
+    capsys.readouterr()
+    assert main(["list", "sessions", "--store", str(store)]) == 0
+    assert "--resume" not in capsys.readouterr().out
+    assert main(["run", "--resume", "--store", str(store)]) == 2
+    assert "no unfinished session to resume" in capsys.readouterr().err
+    session = query.load(Store.open(store), "latest").plan.session_id
+    assert main(["run", "--resume", session, "--store", str(store)]) == 2
+    assert "one stretch of time" in capsys.readouterr().err

@@ -34,6 +34,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+# The two sides of a gate belong into one stretch of time: nothing resumes one.
+_UNFINISHED = {"run": "unfinished: boardmark run --resume"}
+
+
 def _sessions(args: argparse.Namespace) -> list[dict[str, object]]:
     from results.query import list_sessions
     from results.store import Store
@@ -51,7 +55,7 @@ def _sessions(args: argparse.Namespace) -> list[dict[str, object]]:
             "models": ",".join(entry.models),
             "cases": f"{entry.cases} cases",
             "runs": f"{entry.runs} runs",
-            "state": "sealed" if entry.sealed else "unfinished: boardmark run --resume",
+            "state": "sealed" if entry.sealed else _UNFINISHED.get(entry.kind, "unfinished"),
         }
         for entry in listing.entries
     ]
