@@ -12,6 +12,7 @@ import pytest
 
 from harness import cli
 from harness.commands.progress import Progress
+from harness.errors import UsageError
 from harness.errors import DeviceError, StoreError, UsageError
 from suites.build import BuildEvent
 
@@ -156,3 +157,14 @@ def test_help_imports_nothing_heavy() -> None:
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("boardmark 0.")
+
+
+def test_a_control_character_in_an_error_is_spelled_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(words: list[str]) -> int:
+        raise UsageError("device \x1b[31mred\nand µ differ")
+
+    monkeypatch.setattr(cli, "_run", fail)
+    assert cli.main([]) == 2
+    assert capsys.readouterr().err == "boardmark: device \\x1b[31mred\\nand µ differ\n"
