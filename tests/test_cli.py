@@ -12,7 +12,6 @@ import pytest
 
 from harness import cli
 from harness.commands.progress import Progress
-from harness.errors import UsageError
 from harness.errors import DeviceError, StoreError, UsageError
 from suites.build import BuildEvent
 
