@@ -78,8 +78,8 @@ def _share_quality(cases: Iterable[Case], found: dict[str, list[Run]]) -> dict[s
     }
 
 
-def _identity(case: Case) -> tuple[str, str, str]:
-    return case.artifact.sha256, case.backend, case.runtime_version
+def _identity(case: Case) -> tuple[str, str, str, str]:
+    return case.artifact.sha256, case.backend, case.runtime_version, case.side
 
 
 def _case_row(

@@ -37,7 +37,7 @@ def session(number: int, **changes: Any) -> SessionPlan:
 
 
 def keep(store: Store, plan: SessionPlan, seal: bool = True, **how: Any) -> list[Any]:
-    runs = gate_session.runs(plan, **{"blocks": 6, "noise": NOISE, **how})
+    runs = gate_session.runs(plan, **{"blocks": 10, "noise": NOISE, **how})
     runs = [gate_session.replace(run, session_id=plan.session_id) for run in runs]
     journal = store.start(plan)
     for run in runs:
@@ -81,6 +81,8 @@ OTHER_DESIGNS: list[dict[str, Any]] = [
     {"pairs": [gate_session.pair(scenario="offline")]},
     {"pairs": [gate_session.pair(batch=2)]},
     {"pairs": [gate_session.pair(affinity=(0,))]},
+    {"pairs": [gate_session.pair(runtime_version="2.0")]},
+    {"sampling": {"run": {"budget_s": 9.0}}},
 ]
 
 
@@ -93,7 +95,7 @@ def test_a_session_of_another_design_does_not_count(store):
 
 
 def test_a_session_that_is_not_whole_does_not_count(store):
-    keep(store, session(1), blocks=5)
+    keep(store, session(1), blocks=8)
     keep(store, session(2), seal=False)
     keep(store, session(3), extra={"peak_rss_bytes": None})
     keep(store, session(4))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from handmade import FP32, INT4, INT8, case, plan
 
@@ -189,6 +190,33 @@ def test_a_gate_whose_side_is_given_up_ends() -> None:
         runs=(), spent_s=0.0, given_up=frozenset({chosen.cases[0].key}), cost_s=lambda keys: 0.0
     )
     assert GateSchedule(chosen, lambda runs: False).next(state) is None
+
+
+def test_one_side_given_up_costs_only_its_pair() -> None:
+    more = tuple(case("int4", side=side) for side in ("base", "candidate"))
+    chosen = gate_plan()
+    chosen = msgspec.structs.replace(
+        chosen,
+        cases=(*chosen.cases, *more),
+        order=tuple((*keys, *(each.key for each in more)) for keys in chosen.order),
+    )
+    state = State(runs=(), spent_s=0.0, given_up=frozenset({more[1].key}), cost_s=lambda keys: 0.0)
+    block = GateSchedule(chosen, lambda runs: False).next(state)
+    assert block is not None
+    assert more[1].key not in block.keys
+    assert chosen.cases[0].key in block.keys
+
+
+def test_narrow_by_chance_once_is_not_precise() -> None:
+    """Five equal runs and then wide ones: the first narrow interval does not end a case."""
+
+    def lucky(block: Block, key: str, seq: int) -> Run:
+        swing = 300_000 if block.number == 3 else 0
+        return run(block, key, seq, p50_ns=1_000_000 + swing)
+
+    played = play(RunSchedule(plan(sampling=sampling(goal=0.08))), lucky)
+    widths = [len(made) for _, made in played]
+    assert len(widths) > 6
 
 
 def test_labels_tell_the_sides_apart() -> None:

@@ -112,8 +112,9 @@ def _across(pair: Pair, ceiling: Ceiling) -> MetricVerdict:
 
 
 def _peak_memory(pair: Pair, ceiling: Ceiling) -> MetricVerdict:
-    values = _values(pair, ceiling.metric)
-    if len(values) != len(pair.runs) or not values:
+    read = METRICS[ceiling.metric].read
+    values = measured.present([read(run, pair.candidate) for run in pair.scored])
+    if len(values) != len(pair.scored) or not values:
         return _missing(pair, ceiling, f"a run gives no {TITLES[ceiling.metric]}")
     return _exact(pair, ceiling, max(values), f"the largest of {len(values)} runs", len(values))
 

@@ -15,18 +15,21 @@ from harness.gate.policy import Policy
 from harness.plan.looks import LOOKS
 from harness.stats.calibration import alarm_limit
 from harness.types import SessionPlan, digest
-from results import parts, query, tables
+from results import measured, parts, query, tables
 from results.store import Store
 
 NEWEST = 200
 _RECENT = 100
+# The share of both looks' blocks that an A/A session must have had undisturbed.
+_NEARLY = 0.9
 
 
 def null_minima(store: Store, plan: SessionPlan, policy: Policy) -> tuple[float, ...]:
     """Return the smallest p of each A/A session that stands for `plan`, the newest first.
 
     Those are the newest 200 sealed sessions of kind calibration on the same machine and kernel,
-    with the same backends, threads, scenarios and batches pair by pair and as many blocks per look.
+    with the same runtimes and versions, threads, scenarios and batches pair by pair, as many blocks
+    per look and as long samples. The model is no part of it: what is calibrated is the noise.
     Each is judged again from its runs under `policy`, at both looks; one that lacks a metric or
     clean blocks for the second look tells nothing, and neither does one that cannot be read.
     """
@@ -75,11 +78,20 @@ def alarm(minima: Sequence[float], alpha: float, family: int) -> str | None:
 def _design(plan: SessionPlan) -> str:
     """Return a digest of what two sessions have to share for the one's noise to be the other's."""
     pairs = sorted(
-        [case.backend, case.threads, case.affinity or (), case.scenario, case.batch]
+        [
+            case.backend,
+            case.runtime_version,
+            case.threads,
+            case.affinity or (),
+            case.scenario,
+            case.batch,
+        ]
         for case in plan.cases[::2]
     )
     kernel = plan.environment.get("kernel")
-    return digest([plan.device, machine(plan.environment), kernel, pairs, blocks_per_look(plan)])
+    sample_s = measured.number(plan.sampling, "run", "budget_s")
+    where = [plan.device, machine(plan.environment), kernel]
+    return digest([*where, pairs, blocks_per_look(plan), sample_s])
 
 
 def _design_of(path: Path) -> str:
@@ -101,5 +113,5 @@ def _smallest_p(store: Store, session_id: str, policy: Policy) -> float | None:
         judgement = judge(session.plan, session.runs, policy, ())
     except (StoreError, UsageError):
         return None
-    both_looks = judgement.blocks_used > judgement.blocks_wanted
+    both_looks = judgement.blocks_used >= _NEARLY * LOOKS * judgement.blocks_wanted
     return judgement.smallest_p if both_looks else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from harness.gate.blocks import sides
 from harness.plan import pace
 from harness.session.schedule import MOST_REPEATS, Block, State, free_number, planned
 from harness.types import Run, SessionPlan
@@ -29,7 +30,7 @@ class GateSchedule:
 
     def next(self, state: State) -> Block | None:
         """Return what is missing of the first look, then of the second, if that is needed."""
-        if state.given_up:
+        if all(state.given_up & {base.key, other.key} for base, other in sides(self._plan)):
             return None
         block = self._of(state, 0, self._first)
         if block is None and self._second(state):
@@ -45,7 +46,8 @@ class GateSchedule:
         for number in range(begin, end):
             if _is_spoiled(number, state.runs):
                 fresh = free_number(self._plan, state.runs)
-                again = Block(number=fresh, keys=self._plan.order[number], repeats=number)
+                keys = tuple(k for k in self._plan.order[number] if k not in state.given_up)
+                again = Block(number=fresh, keys=keys, repeats=number)
                 return again if _ends_s(state, again) <= self._repeats_s else None
         return None
 
@@ -65,6 +67,7 @@ def _is_spoiled(number: int, runs: Sequence[Run]) -> bool:
     tries = {run.block for run in runs if number in (run.block, run.result.get("repeats"))}
     flags = clean.flags_by_run(runs)
     undisturbed = (
-        all(clean.is_clean(run, flags) for run in runs if run.block == block) for block in tries
+        all(clean.is_clean(run, flags) for run in runs if run.block == block and run.status == "ok")
+        for block in tries
     )
     return bool(tries) and len(tries) <= MOST_REPEATS and not any(undisturbed)

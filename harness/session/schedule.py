@@ -111,8 +111,13 @@ class RunSchedule:
     def _is_needy(self, runs: Sequence[Run]) -> bool:
         if len(runs) >= MOST_BLOCKS:
             return False
+        # Stopped at the first narrow interval, a case would be one that looks narrow by chance.
+        few = len(runs) < LEAST_RUNS
+        return few or self._is_wide(runs) or self._is_wide(runs[:-1])
+
+    def _is_wide(self, runs: Sequence[Run]) -> bool:
         width = figures.latency(clean.undisturbed(runs)).relative_half_width
-        return len(runs) < LEAST_RUNS or width is None or width > (self._goal or 0)
+        return width is None or width > (self._goal or 0)
 
     def _with_references(self, keys: set[str] | frozenset[str]) -> tuple[str, ...]:
         """Return `keys` and the FP32 cases they are compared with, and the anchors; () for none."""

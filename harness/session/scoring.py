@@ -97,8 +97,10 @@ class Scorer:
             if base_key not in self._answers:
                 return
             reference = self._answers[base_key]
-            if reference is not None:
-                evaluation = dataclasses.replace(evaluation, reference=reference)
+            if reference is None:
+                self._scored[_identity(case)] = _NO_NUMBERS
+                return
+            evaluation = dataclasses.replace(evaluation, reference=reference)
         self._scored[_identity(case)] = self._sources[case.model].score(outputs, evaluation)
         if case.key not in self._against.values():
             del self._answers[case.key]
