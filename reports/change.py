@@ -19,7 +19,7 @@ from reports.relations import comparable
 from reports.session import SessionView
 from results import measured
 from results.cases import CaseRow, runs_per_case
-from results.clean import undisturbed
+from results.clean import flags_by_run, undisturbed
 
 Key = tuple[str, str, str, str, int, str]
 
@@ -166,8 +166,10 @@ def _anchor(old: SessionView, new: SessionView) -> tuple[Comparison | None, str 
 def _medians(view: SessionView) -> dict[str, list[float]]:
     """Return the median latency in seconds of every undisturbed run by its case's key."""
     found = {}
+    flags = flags_by_run(view.runs)
     for key, runs in runs_per_case(view.runs).items():
-        found[key] = measured.present([measured.latency_p50_s(run) for run in undisturbed(runs)])
+        clean = undisturbed(runs, flags)
+        found[key] = measured.present([measured.latency_p50_s(run) for run in clean])
     return found
 
 

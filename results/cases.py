@@ -26,13 +26,12 @@ def summarise(plan: SessionPlan, runs: Iterable[Run], sealed: bool = False) -> l
 
     A case without a run waits to be measured, unless the session is `sealed`: then it was lost.
     """
+    runs = tuple(runs)
+    flags = clean.flags_by_run(runs)
     found = _share_quality(plan.cases, runs_per_case(runs))
-    precision = measured.number(plan.sampling, "precision") or DEFAULT_PRECISION
     origins: dict[str, Origin] = {model.name: model.origin for model in plan.models}
     rows = [
-        _case_row(
-            plan.session_id, case, origins.get(case.model), found.get(case.key, []), precision
-        )
+        _case_row(plan, case, origins.get(case.model), found.get(case.key, []), flags)
         for case in plan.cases
     ]
     if sealed:
@@ -83,14 +82,13 @@ def _identity(case: Case) -> tuple[str, str, str, str]:
 
 
 def _case_row(
-    session_id: str, case: Case, origin: Origin | None, runs: Sequence[Run], precision: float
+    plan: SessionPlan, case: Case, origin: Origin | None, runs: Sequence[Run], flags: clean.Flags
 ) -> CaseRow:
     """Return the row of one case; its figures come from its clean runs, see results/verdict.py.
 
     A score and what the runtime says of itself do not hang on a quiet machine: any run tells them.
     """
     good = [run for run in runs if run.status == "ok"]
-    flags = clean.flags_by_run(good)
     used = clean.undisturbed(good, flags)
     latency = figures.latency(used)
     tails, missing = figures.tails(used)
@@ -102,14 +100,14 @@ def _case_row(
         flags=flags,
         latency=latency,
         fallback=fallback,
-        precision=precision,
+        precision=measured.number(plan.sampling, "precision") or DEFAULT_PRECISION,
     )
     judged = verdict.judge(subject)
     notes = (*case.artifact.notes, *normal, *judged.notes)
     if good:
         notes += (*latency.warnings, *missing, *figures.memory_notes(used))
     return CaseRow(
-        session_id=session_id,
+        session_id=plan.session_id,
         case_key=case.key,
         model_origin=origin,
         status=judged.status,

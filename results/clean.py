@@ -18,16 +18,22 @@ Flags = dict[str, tuple[Flag, ...]]
 
 
 def flags_by_run(runs: Iterable[Run]) -> Flags:
-    """Return the flags of every run that succeeded by its run_id, alone and among its case's."""
+    """Return the flags of every run that succeeded by its run_id: alone, and among the others.
+
+    Give all runs of a session: what its sentinel loop usually does decides from where on that is a
+    disturbance.
+    """
     cases: dict[str, list[Run]] = collections.defaultdict(list)
     for run in runs:
         if run.status == "ok":
             cases[run.case_key].append(run)
+    usual = noise.usual_sentinel(run.result for of_case in cases.values() for run in of_case)
     found: Flags = {}
     for of_case in cases.values():
         relative = noise.among([run.result for run in of_case])
         for run, beside in zip(of_case, relative, strict=True):
-            found[run.run_id] = noise.flags(run.result, run.samples_ns) + beside
+            alone = noise.flags(run.result, run.samples_ns)
+            found[run.run_id] = noise.eased(alone, usual) + beside
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -335,3 +336,23 @@ def test_numbers_beyond_all_measure_are_no_flag():
 def test_a_section_of_any_shape_is_no_error(part, value):
     noise.flags({**quiet(), part: value}, [MS])
     noise.among([{**quiet(), part: value}] * 3)
+
+
+def swinging(changes: list[float]) -> list[dict[str, Any]]:
+    return [{"host": {"sentinel_ns": [1000, 1000 * (1 + change)]}} for change in changes]
+
+
+def test_a_sentinel_that_always_swings_condemns_only_the_rarest_runs():
+    restless = swinging([0.3, -0.2, 0.1, 0.25] * 10 + [0.9])
+    usual = noise.usual_sentinel(restless)
+    assert usual == pytest.approx(0.3)
+    graded = [noise.eased(noise.flags(result), usual)[0].severity for result in restless]
+    assert [at for at, severity in enumerate(graded) if severity == "invalid"] == [40]
+
+
+def test_a_calm_sentinel_keeps_its_own_limit():
+    calm = swinging([0.01, -0.01] * 20 + [0.06])
+    flagged = noise.eased(noise.flags(calm[-1]), noise.usual_sentinel(calm))
+    assert [flag.severity for flag in flagged] == ["invalid"]
+    assert noise.usual_sentinel(swinging([0.3] * 19)) == 0.0, "too few runs to call it usual"
+    assert noise.usual_sentinel([{}] * 50) == 0.0

@@ -102,21 +102,22 @@ class RunSchedule:
         """Return a block of the cases whose interval is still wider than the goal."""
         if self._goal is None:
             return None
+        flags = clean.flags_by_run(state.runs)
         found = runs_per_case(run for run in state.runs if run.status == "ok")
-        needy = {key for key in self._cases if self._is_needy(found.get(key, []))}
+        needy = {key for key in self._cases if self._is_needy(found.get(key, []), flags)}
         keys = self._with_references(needy - state.given_up)
         in_time = self._budget_s is None or state.spent_s + state.cost_s(keys) <= self._budget_s
         return self._new(state, keys) if keys and in_time else None
 
-    def _is_needy(self, runs: Sequence[Run]) -> bool:
+    def _is_needy(self, runs: Sequence[Run], flags: clean.Flags) -> bool:
         if len(runs) >= MOST_BLOCKS:
             return False
         # Stopped at the first narrow interval, a case would be one that looks narrow by chance.
         few = len(runs) < LEAST_RUNS
-        return few or self._is_wide(runs) or self._is_wide(runs[:-1])
+        return few or self._is_wide(runs, flags) or self._is_wide(runs[:-1], flags)
 
-    def _is_wide(self, runs: Sequence[Run]) -> bool:
-        width = figures.latency(clean.undisturbed(runs)).relative_half_width
+    def _is_wide(self, runs: Sequence[Run], flags: clean.Flags) -> bool:
+        width = figures.latency(clean.undisturbed(runs, flags)).relative_half_width
         return width is None or width > (self._goal or 0)
 
     def _with_references(self, keys: set[str] | frozenset[str]) -> tuple[str, ...]:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from harness.stats.limits import Flag, exceeded
+from harness.stats.quantiles import nearest_rank
 from harness.stats.readings import number, pair, section
 from harness.stats.throttling import below_cap, below_fastest, throttling
 from harness.types import Json
 
-__all__ = ["Flag", "among", "flags", "is_invalid", "throttles"]
+__all__ = ["Flag", "among", "eased", "flags", "is_invalid", "throttles", "usual_sentinel"]
 
 _TICK_S = 0.01
 _SLACK_TICKS = 3
@@ -26,6 +29,7 @@ _LONG_CALL_TIMES = 10
 _LEAST_RUNS_AMONG = 3
 # Some switches more than usual are chance.
 _SLACK_SWITCHES = 10
+_LEAST_FOR_USUAL = 20
 
 
 def flags(result: Json, samples_ns: Sequence[int] = ()) -> tuple[Flag, ...]:
@@ -69,6 +73,32 @@ def among(results: Sequence[Json]) -> tuple[tuple[Flag, ...], ...]:
             flag for flag in (exceeded("frequency drift", drift), interrupted) if flag is not None
         )
         for drift, interrupted in zip(slower, switched, strict=True)
+    )
+
+
+def usual_sentinel(results: Iterable[Json]) -> float:
+    """Return the change of the sentinel loop that 95 of 100 runs of a session stay within.
+
+    Where a core's other thread belongs to a neighbour, the loop swings by half from one moment to
+    the next in runs that are as good as any: it then tells how restless the machine is and nothing
+    of the one run. 0 where there are fewer than twenty runs.
+    """
+    changes = sorted(
+        change for change in (_sentinel_change(result) for result in results) if change is not None
+    )
+    return max(0.0, nearest_rank(changes, 0.95)) if len(changes) >= _LEAST_FOR_USUAL else 0.0
+
+
+def eased(found: Sequence[Flag], usual: float) -> tuple[Flag, ...]:
+    """Return `found` with a sentinel's change that is usual in its session as no more than a flag.
+
+    `usual` is what usual_sentinel gives.
+    """
+    return tuple(
+        msgspec.structs.replace(flag, severity="flag")
+        if flag.signal == "sentinel" and flag.severity == "invalid" and flag.value <= usual
+        else flag
+        for flag in found
     )
 
 
@@ -131,11 +161,13 @@ def _swapped(result: Json, source: str) -> float | None:
 
 
 def _sentinel(result: Json) -> Flag | None:
+    change = _sentinel_change(result)
+    return exceeded("sentinel" if (change or 0) > 0 else "sentinel faster", change)
+
+
+def _sentinel_change(result: Json) -> float | None:
     ends = pair(result, "host", "sentinel_ns")
-    if ends is None or min(ends) <= 0:
-        return None
-    change = ends[1] / ends[0] - 1
-    return exceeded("sentinel" if change > 0 else "sentinel faster", change)
+    return None if ends is None or min(ends) <= 0 else ends[1] / ends[0] - 1
 
 
 def _either(result: Json, key: str) -> float | None:
