@@ -33,8 +33,10 @@ def main() -> None:
     parser.add_argument("--backends", default="onnxruntime")
     parser.add_argument("--sessions", type=int, default=100)
     parser.add_argument("--tries", type=int, default=40)
-    parser.add_argument("--budget", default="60s", help="of a session with a slow-down of 5 %%")
-    parser.add_argument("--short", default="30s", help="of the sessions of other kinds")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--budget", default="50s", help="of a session with a slow-down of 5 %%")
+    parser.add_argument("--blocks", default="20", help="per look of a session like that")
+    parser.add_argument("--short", default="15s", help="budget of the sessions of other kinds")
     parser.add_argument("--store", type=Path, default=Path(".cache/proof-store"))
     args = parser.parse_args()
     args.model = args.model or products(args.store)
@@ -50,11 +52,14 @@ def played(args: argparse.Namespace, share: str | None, count: int) -> dict[str,
     for number in range(count):
         began = time.monotonic()
         against = ["--self-test", share] if share else ["--candidate", args.model]
-        budget = args.budget if share == SLOW_DOWNS[0] else args.short
-        told = boardmark(
-            args,
-            ["gate", "--base", args.model, *against, "--seed", str(number), "--budget", budget],
+        small = share == SLOW_DOWNS[0]
+        design = (
+            ["--budget", args.budget, "--blocks", args.blocks]
+            if small
+            else ["--budget", args.short]
         )
+        words = ["gate", "--base", args.model, *against, "--seed", str(number), *design]
+        told = boardmark(args, words)
         seconds.append(time.monotonic() - began)
         kinds[told["outcome"]] += 1
         changes = [each["change"] for each in told["verdicts"] if each["metric"] == "latency_p50"]
@@ -72,8 +77,8 @@ def played(args: argparse.Namespace, share: str | None, count: int) -> dict[str,
 
 def boardmark(args: argparse.Namespace, words: list[str]) -> dict[str, Any]:
     """Run one gate and return its judgement; progress is not shown."""
-    words = [*words, "--backends", args.backends, "--format", "json"]
-    command = [BOARDMARK, *words, "--store", str(args.store)]
+    words = [*words, "--backends", args.backends, "--threads", str(args.threads)]
+    command = [BOARDMARK, *words, "--format", "json", "--store", str(args.store)]
     done = subprocess.run(command, check=False, text=True, capture_output=True)
     assert done.returncode in (0, 1, 3), f"{command} ended with {done.returncode}: {done.stderr}"
     told: dict[str, Any] = json.loads(done.stdout)
@@ -108,7 +113,7 @@ def table(args: argparse.Namespace, rows: list[dict[str, str]]) -> str:
     day = datetime.datetime.now(datetime.timezone.utc).date()
     head = ["what was measured", "REGRESSED", "PASS", "INCONCLUSIVE", "seconds per session"]
     lines = [
-        f"{Path(args.model).name} on {args.backends}, {cpu[1] if cpu else 'a processor'}, {day}:",
+        f"{Path(args.model).name} on {args.backends}, {args.threads} thread(s), {cpu[1] if cpu else 'a processor'}, {day}:",
         "",
         "| " + " | ".join(head) + " |",
         "|---" * len(head) + "|",
