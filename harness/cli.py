@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from harness.errors import BoardmarkError
+from harness.printable import one_line
 
 # The user's word -> what it does, in one line. The module is harness.commands.<word>.
 COMMANDS = {
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BoardmarkError as error:
-        print(f"boardmark: {_one_line(str(error))}", file=sys.stderr)
+        print(f"boardmark: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         _forget_output()  # the reader of our output left; nobody is there to be told
@@ -71,11 +72,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("boardmark: interrupted", file=sys.stderr)
         return 130
-
-
-def _one_line(text: str) -> str:
-    """Return `text` with its control characters spelled out: stored names may hold any."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _forget_output() -> None:

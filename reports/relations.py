@@ -11,7 +11,7 @@ from harness.types import Run
 from reports.session import SessionView
 from results import figures, measured
 from results.cases import CaseRow, runs_per_case
-from results.clean import flags_by_run, is_clean
+from results.clean import clean_blocks, flags_by_run, is_clean
 from results.row import COMPARABLE
 from suites import Metric
 from suites.claims import Measured
@@ -53,6 +53,9 @@ class Relations:
             key: {run.block for run in runs if is_clean(run, flags)}
             for key, runs in self._runs.items()
         }
+        if view.plan.kind != "run":  # a gate leaves out whole blocks: say what it says
+            whole = clean_blocks(view.plan, good)
+            self._clean = {key: blocks & whole for key, blocks in self._clean.items()}
         self._values: dict[tuple[Figure, str | None], dict[int, float]] = {}
         self._architecture = measured.text(view.plan.environment, "arch")
 

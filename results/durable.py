@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.errors import StoreError
 
 ELSEWHERE = "or choose another place with --store"
-RESUME = "then continue with boardmark run --resume"
+RESUME = "then continue with boardmark run --resume (a gate is measured again)"
 
 _CURES = {
     errno.ENOSPC: "free some space there",

@@ -34,6 +34,9 @@ QUICK = ["run", "--suite", "quick", "--backends", "null", "--blocks", "5"]
 def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOARDMARK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        # The machine that runs the tests may be as busy as it likes: no run is repeated for it.
+        patch.setattr("harness.stats.noise.flags", lambda *_: ())
+        patch.setattr("harness.stats.noise.among", lambda found: ((),) * len(found))
         patch.setattr("harness.places.reports", lambda: tmp_path_factory.mktemp("reports"))
         yield
 
@@ -167,7 +170,7 @@ def test_an_interrupted_session_keeps_its_runs_and_resume_measures_only_the_rest
         assert "Traceback" not in told
     journal = next(store.glob("sessions/*/journal.ndjson"))
     kept = journal.read_bytes().count(b"\n") - 1
-    assert 3 <= kept < 10
+    assert 3 <= kept < 20
 
     assert cli.main(["run", "--resume", "--no-report", "--store", str(store)]) == 0
     assert f"{kept} runs are there" in capsys.readouterr().err

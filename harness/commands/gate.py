@@ -96,7 +96,7 @@ def _sides(args: argparse.Namespace) -> tuple[sides.Side, ...]:
                 "--self-test slows the base down and measures it against itself",
                 "leave --candidate out",
             )
-        if args.base is None:
+        if not args.base:
             contest.refuse_model_options(args)
             return (contest.FIXED, contest.FIXED)
         args.candidate = args.base

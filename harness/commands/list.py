@@ -8,6 +8,7 @@ import sys
 import time
 
 from harness.commands import options
+from harness.printable import one_line
 
 WHAT = ("sessions", "suites", "devices", "models", "variants", "backends")
 
@@ -27,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     widths = [max((len(str(row[key])) for row in rows), default=0) for key in (rows or [{}])[0]]
     for row in rows:
-        cells = (f"{value!s:{width}}" for value, width in zip(row.values(), widths, strict=True))
+        texts = (one_line(str(value)) for value in row.values())
+        cells = (f"{text:{width}}" for text, width in zip(texts, widths, strict=True))
         print("  ".join(cells).rstrip())
     if not rows:
         print(f"no {args.what} here")
@@ -44,7 +46,7 @@ def _sessions(args: argparse.Namespace) -> list[dict[str, object]]:
 
     listing = list_sessions(Store.open(args.store))
     for problem in listing.problems:
-        print(problem, file=sys.stderr)
+        print(one_line(problem), file=sys.stderr)
     return [
         {
             "session": entry.session_id,

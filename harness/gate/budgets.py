@@ -38,14 +38,15 @@ def quality_verdict(pair: Pair, margin: float, named: bool) -> MetricVerdict | s
 
     A loss shown to exceed the margin is REGRESSED, one shown to lie within it PASS. Unlike a time,
     which an equal candidate does not lengthen, some loss is what a smaller variant is bought with:
-    that it is not zero alone fails nobody. Where the policy does not name it (`named`) an unknown
-    quality gives the sentence alone.
+    that it is not zero alone fails nobody. Where there is nothing to score by and the policy does
+    not name it (`named`), the sentence alone; outputs that were scored and cannot be compared, of
+    another shape or number, are a verdict all the same: such a candidate replaces nothing.
     """
     ceiling = Ceiling(metric=QUALITY, value=margin, unit="share", confidence=0.95)
     quality = _scored(pair)
     if quality is None or quality.loss is None:
         reason = _no_quality(quality)
-        if not named:
+        if quality is None and not named:
             return f"{pair.label}: {reason}"
         return msgspec.structs.replace(_missing(pair, ceiling, reason), kind="margin")
     verdict = _loss(pair, ceiling, quality)

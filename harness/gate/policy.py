@@ -27,6 +27,8 @@ else:
 LARGEST_FILE_BYTES = 32_000
 MOST_LINES = 1000
 LARGEST_ALPHA = 0.2
+# A smaller one would take more than ten thousand A/A sessions to calibrate.
+SMALLEST_ALPHA = 0.0001
 OFF = "off"
 
 Blocking = Literal["regressed", "over-budget", "inconclusive"]
@@ -170,9 +172,10 @@ def _not_toml(path: Path, text: str, message: str) -> UsageError:
 
 def _alpha(value: Any) -> float:
     alpha = _fraction(value, '0.01 or "1%"')
-    if alpha > LARGEST_ALPHA:
+    if not SMALLEST_ALPHA <= alpha <= LARGEST_ALPHA:
         raise UsageError(
-            f"{value!r} is no false-alarm rate of a gate", f"at most {LARGEST_ALPHA:.0%}"
+            f"{value!r} is no false-alarm rate of a gate",
+            f"from {SMALLEST_ALPHA:.2%} to {LARGEST_ALPHA:.0%}",
         )
     return alpha
 

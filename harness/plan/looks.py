@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -63,7 +64,7 @@ def design(
     if budget_s is not None and not fits:
         _refuse_the_impossible(least[0], len(sides) + len(anchors), budget_s)
     count, sample_s = fits[0] if fits else least
-    planned_s = budget_s or total_s(count, sample_s)
+    planned_s = min(total_s(count, sample_s), budget_s or math.inf)
     return Design(blocks=count, sample_s=sample_s, planned_s=planned_s)
 
 

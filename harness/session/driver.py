@@ -110,11 +110,13 @@ class Driver:
     def _share(self) -> float:
         """Return how much of the samples' time is left to each run if the plan is to be kept.
 
-        All of it where two sides are compared: neither may be sampled for longer than the other.
+        All of it where two sides are compared: neither may be sampled for longer than the other;
+        and in the first two blocks, because a first run reads the disk and is scored.
         """
         planned_s = self._plan.sampling.get("planned_s")
         remaining_s = self._remaining_s()
-        if self._plan.kind != "run" or not planned_s or not remaining_s:
+        early = len(self._journal.runs) < 2 * len(self._cases)
+        if early or self._plan.kind != "run" or not planned_s or not remaining_s:
             return 1.0
         left_s = planned_s * pace.TOLERANCE - self._spent_s()
         samples_s = self._plan.sampling["run"]["budget_s"] * max(

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "measurement.md"
+# What `make peers` shows beside the alarms of the other tools.
+COUNTED = Path(__file__).with_name("gate_aa.json")
 BEGIN, END = "<!-- real gate: begin -->", "<!-- real gate: end -->"
 BOARDMARK = str(Path(sys.executable).with_name("boardmark"))
 SLOW_DOWNS = ("5%", "20%")
@@ -34,14 +36,17 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=100)
     parser.add_argument("--tries", type=int, default=40)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--budget", default="50s", help="of a session with a slow-down of 5 %%")
+    parser.add_argument("--budget", default="50s", help="of a session with a slow-down")
     parser.add_argument("--blocks", default="20", help="per look of a session like that")
-    parser.add_argument("--short", default="15s", help="budget of the sessions of other kinds")
+    parser.add_argument("--short", default="15s", help="budget of a session of equal sides")
     parser.add_argument("--store", type=Path, default=Path(".cache/proof-store"))
     args = parser.parse_args()
     args.model = args.model or products(args.store)
     rows = [played(args, None, args.sessions)] if args.sessions else []
     rows += [played(args, share, args.tries) for share in SLOW_DOWNS] if args.tries else []
+    if args.sessions:
+        counted = {"sessions": args.sessions, "regressed": int(rows[0]["regressed"])}
+        COUNTED.write_text(json.dumps({**counted, "machine": machine(), "day": today()}) + "\n")
     DOCUMENT.write_text(inserted(DOCUMENT.read_text(), table(args, rows)))
 
 
@@ -52,12 +57,8 @@ def played(args: argparse.Namespace, share: str | None, count: int) -> dict[str,
     for number in range(count):
         began = time.monotonic()
         against = ["--self-test", share] if share else ["--candidate", args.model]
-        small = share == SLOW_DOWNS[0]
-        design = (
-            ["--budget", args.budget, "--blocks", args.blocks]
-            if small
-            else ["--budget", args.short]
-        )
+        whole = ["--budget", args.budget, "--blocks", args.blocks]
+        design = whole if share else ["--budget", args.short]
         words = ["gate", "--base", args.model, *against, "--seed", str(number), *design]
         told = boardmark(args, words)
         seconds.append(time.monotonic() - began)
@@ -109,17 +110,27 @@ def products(store: Path) -> str:
 
 def table(args: argparse.Namespace, rows: list[dict[str, str]]) -> str:
     """Return the table in Markdown."""
-    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    day = datetime.datetime.now(datetime.timezone.utc).date()
     head = ["what was measured", "REGRESSED", "PASS", "INCONCLUSIVE", "seconds per session"]
     lines = [
-        f"{Path(args.model).name} on {args.backends}, {args.threads} thread(s), {cpu[1] if cpu else 'a processor'}, {day}:",
+        f"{Path(args.model).name} on {args.backends}, threads: {args.threads};"
+        f" {machine()}, {today()}:",
         "",
         "| " + " | ".join(head) + " |",
         "|---" * len(head) + "|",
         *("| " + " | ".join(row.values()) + " |" for row in rows),
     ]
     return "\n".join(lines)
+
+
+def machine() -> str:
+    """Name the processor."""
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return cpu[1] if cpu else "a processor"
+
+
+def today() -> str:
+    """Return the date in UTC."""
+    return str(datetime.datetime.now(datetime.timezone.utc).date())
 
 
 def inserted(text: str, between: str) -> str:
