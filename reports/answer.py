@@ -222,7 +222,10 @@ def _sentence(choice: Choice, terms: _Terms, relations: Relations, rows: Sequenc
     facts = _facts(best, terms, relations, rows)
     doubtful = [row for row in rows if _doubtful(row)]
     valid = [row for row in rows if comparable(row)]
-    scope = "of the cases that can be ranked " if _maybe_faster(valid, doubtful) else ""
+    # A fastest of few says little, even where none of the others looks faster.
+    few = 3 * len(doubtful) > len(valid) + len(doubtful)
+    limited = few or _maybe_faster(valid, doubtful)
+    scope = "of the cases that can be ranked " if limited else ""
     choice_is = f"For {model} ship {label(best)}: {scope}it is the fastest"
     return f"{choice_is}{terms.condition}{facts}{terms.doubt}."
 
