@@ -138,6 +138,11 @@ def test_json_goes_to_stdout_alone(tmp_path: Path, capsys: pytest.CaptureFixture
     assert len(json.loads(capsys.readouterr().out)) == 2
 
 
+def usual_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def interrupted(store: Path, after_runs: int) -> subprocess.Popen[str]:
     """Start a session of its own process and wait until some runs are on disk."""
     process = subprocess.Popen(
@@ -145,6 +150,7 @@ def interrupted(store: Path, after_runs: int) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=usual_signals,  # noqa: PLW1509  started in the background, we may ignore some
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
