@@ -334,8 +334,9 @@ def test_numbers_beyond_all_measure_are_no_flag():
 
 @given(part=st.sampled_from(["host", "timed_host", "own"]), value=_odd)
 def test_a_section_of_any_shape_is_no_error(part, value):
-    noise.flags({**quiet(), part: value}, [MS])
-    noise.among([{**quiet(), part: value}] * 3)
+    found = noise.flags({**quiet(), part: value}, [MS])
+    assert all(flag.signal in LIMITS and math.isfinite(flag.value) for flag in found)
+    assert len(noise.among([{**quiet(), part: value}] * 3)) == 3
 
 
 def swinging(changes: list[float]) -> list[dict[str, Any]]:
