@@ -16,7 +16,7 @@ from harness.gate.incomparable import incomparable, incomparable_sessions
 from harness.gate.judge import judge, needs_extension
 from harness.gate.policy import Limit, Policy
 from harness.gate.verdict import Judgement, MetricVerdict
-from harness.types import Run, TensorSpec
+from harness.types import Quality, Run, TensorSpec
 
 PLAN = gate_session.plan()
 NO_NULLS: tuple[float, ...] = ()
@@ -433,6 +433,15 @@ def test_an_unknown_quality_is_a_note_unless_it_is_named():
     assert any("the quality is unknown: no run was scored" in text for text in judgement.warnings)
     assert asked(runs, margins={"quality": 0.01}, block=()).exit_code == 3
     assert asked(runs, budgets={"quality_loss": Limit(value=0.01)}, block=()).exit_code == 3
+
+
+def test_outputs_that_cannot_be_compared_never_pass():
+    runs = gate_session.runs(PLAN)
+    other = Quality(metric="m", value=None, reference=None, loss=None, reason="shape [1, 10]")
+    runs[1] = replace(runs[1], quality=other)
+    judgement = asked(runs, block=())
+    assert (judgement.outcome, judgement.exit_code) == ("inconclusive", 3)
+    assert "shape [1, 10]" in of(judgement, "quality").reason
 
 
 def test_a_score_counts_though_its_block_was_disturbed():

@@ -279,6 +279,8 @@ def test_a_gate_fits_its_blocks_into_the_budget() -> None:
     tight = looks.design(two, one, None, 25.0)
     assert roomy.blocks > usual.blocks > tight.blocks
     assert looks.design(two, one, 7, None).blocks == 7
+    endless = looks.design(two, one, None, 1e9)
+    assert endless.planned_s < 1e3, "announced is what it takes, not what it may"
     assert looks.design(two, one, None, 6.0).blocks == 5, "tried, although it looks too short"
     with pytest.raises(UsageError, match="too short"):
         looks.design(two, one, None, 4.0)

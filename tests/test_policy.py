@@ -83,6 +83,7 @@ def test_a_policy_survives_being_stored_in_a_plan(tmp_path):
         ('\n[budgets]\nthroughput = "3 /s"', 3, "budgets.throughput", "unknown key"),
         ("alpha = 2", 1, "alpha", "not a fraction: 2"),
         ("alpha = 0", 1, "alpha", "not a fraction: 0"),
+        ("alpha = 0.00001", 1, "alpha", "from 0.01%"),
         ("alpha = 0.5", 1, "alpha", "to 20%"),
         ("alpha = nan", 1, "alpha", "not a fraction: nan"),
         ("alpha = true", 1, "alpha", "not a fraction: True"),
