@@ -99,6 +99,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return digest(identity)
 
     @property
+    def answers_as(self) -> tuple[str, str, str, str]:
+        """Return what its outputs are a function of: cases that share it share their score."""
+        return self.artifact.sha256, self.backend, self.runtime_version, self.side
+
+    @property
     def label(self) -> str:
         """Name the case for people: model variant backend scenario."""
         batch = f" b{self.batch}" if self.batch != 1 else ""

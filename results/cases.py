@@ -60,12 +60,12 @@ def _share_quality(cases: Iterable[Case], found: dict[str, list[Run]]) -> dict[s
     One case per artifact and runtime is scored; a session of one block may run the others first.
     """
     scored = {
-        _identity(case): run.quality
+        case.answers_as: run.quality
         for case in cases
         for run in found.get(case.key, ())
         if run.quality is not None
     }
-    shared = {case.key: scored[_identity(case)] for case in cases if _identity(case) in scored}
+    shared = {case.key: scored[case.answers_as] for case in cases if case.answers_as in scored}
     return {
         key: [
             msgspec.structs.replace(run, quality=run.quality or shared.get(key))
@@ -75,10 +75,6 @@ def _share_quality(cases: Iterable[Case], found: dict[str, list[Run]]) -> dict[s
         ]
         for key, runs in found.items()
     }
-
-
-def _identity(case: Case) -> tuple[str, str, str, str]:
-    return case.artifact.sha256, case.backend, case.runtime_version, case.side
 
 
 def _case_row(

@@ -42,7 +42,7 @@ class Scorer:
 
         `against` maps the key of a candidate to that of its base.
         """
-        self._singles = {_identity(case) for case in cases if case.batch == 1}
+        self._singles = {case.answers_as for case in cases if case.batch == 1}
         self._against = against or {}
         self._answers: dict[str, Answers] = {}
         self._sources = sources
@@ -67,29 +67,29 @@ class Scorer:
     def wanted(self, case: Case) -> Json | None:
         """Return the request's `evaluate` object, None where the quality is known."""
         path = self._paths.get(case.model)
-        if path is None or _identity(case) in self._scored or case.key in self._answers:
+        if path is None or case.answers_as in self._scored or case.key in self._answers:
             return None
-        if case.batch != 1 and _identity(case) in self._singles:
+        if case.batch != 1 and case.answers_as in self._singles:
             return None
         return {"inputs": str(path), "outputs": str(self._outputs(case))}
 
     def remember(self, case: Case, quality: Quality) -> None:
         """Take in a quality that an earlier part of the session measured."""
-        self._scored[_identity(case)] = quality
+        self._scored[case.answers_as] = quality
 
     def quality(self, case: Case) -> Quality | None:
         """Return the quality of `case` if it was scored, in this run or before."""
         if self._outputs(case).exists():
             self._answers[case.key] = self._read(case)
-        if _identity(case) not in self._scored and case.key in self._answers:
+        if case.answers_as not in self._scored and case.key in self._answers:
             self._judge(case)
-        return self._scored.get(_identity(case))
+        return self._scored.get(case.answers_as)
 
     def _judge(self, case: Case) -> None:
         """Score what `case` answered; a candidate waits until its base has answered too."""
         outputs = self._answers[case.key]
         if outputs is None:
-            self._scored[_identity(case)] = _NO_NUMBERS
+            self._scored[case.answers_as] = _NO_NUMBERS
             return
         evaluation = self._evaluation(case)
         base_key = self._against.get(case.key)
@@ -98,10 +98,10 @@ class Scorer:
                 return
             reference = self._answers[base_key]
             if reference is None:
-                self._scored[_identity(case)] = _NO_NUMBERS
+                self._scored[case.answers_as] = _NO_NUMBERS
                 return
             evaluation = dataclasses.replace(evaluation, reference=reference)
-        self._scored[_identity(case)] = self._sources[case.model].score(outputs, evaluation)
+        self._scored[case.answers_as] = self._sources[case.model].score(outputs, evaluation)
         if case.key not in self._against.values():
             del self._answers[case.key]
 
@@ -125,7 +125,3 @@ class Scorer:
 
     def _outputs(self, case: Case) -> Path:
         return Path(self._folder.name) / f"{case.key}.npz"
-
-
-def _identity(case: Case) -> tuple[str, str, str, str]:
-    return case.artifact.sha256, case.backend, case.runtime_version, case.side
