@@ -94,7 +94,7 @@ def test_a_clock_that_fell_in_half_of_the_runs_is_throttling_before_it_is_noise(
     ]
     row = row_of(runs)
     assert (row.verdict, row.runs, row.runs_disturbed) == ("throttled", 5, 3)
-    assert "the clock ran 20.0% below that of the fastest run, beyond 5.0%" in row.reason
+    assert "the clock ran 20.0% below that of the case's fast runs, beyond 5.0%" in row.reason
     assert any(note.startswith("3 of 5 runs were disturbed") for note in row.notes)
 
 

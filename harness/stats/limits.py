@@ -144,7 +144,7 @@ LIMITS: dict[str, Limit] = {
         advice="fix the clock: boardmark doctor",
     ),
     "frequency drift": Limit(
-        words="the clock ran {value} below that of the fastest run, beyond {limit}",
+        words="the clock ran {value} below that of the case's fast runs, beyond {limit}",
         flag=0.01,
         invalid=0.05,
         advice=_COOL,

@@ -15,7 +15,7 @@ import msgspec
 from harness.stats.limits import Flag, exceeded
 from harness.stats.quantiles import nearest_rank
 from harness.stats.readings import number, pair, section
-from harness.stats.throttling import below_cap, below_fastest, throttling
+from harness.stats.throttling import below_cap, below_fast, throttling
 from harness.types import Json
 
 __all__ = ["Flag", "among", "eased", "flags", "is_invalid", "throttles", "usual_sentinel"]
@@ -64,9 +64,9 @@ def among(results: Sequence[Json]) -> tuple[tuple[Flag, ...], ...]:
     """Return for each run of one case what sets it apart from the others, in their order.
 
     Involuntary switches have no limit of their own, what is usual depends on the runtime; and a
-    clock that follows the load has no other reference than the fastest run.
+    clock that follows the load has no other reference than the case's fast runs.
     """
-    slower = below_fastest(results)
+    slower = below_fast(results)
     switched = _switches(results)
     return tuple(
         tuple(

@@ -16,6 +16,7 @@ _CAP_FELL = 0.01
 _SLOWER = 0.05
 _WARMER_C = 5.0
 _LEAST_SOAK_S = 30.0
+_LEAST_FOR_SECOND = 3
 _SUPPLY = "use a power supply and a cable that hold the voltage under load"
 _BUDGET = "choose a power mode that the supply can feed, or a stronger supply"
 _ADVICE = {
@@ -82,16 +83,19 @@ def below_cap(result: Json) -> float | None:
     return max(0.0, 1 - max(shares)) if shares else None
 
 
-def below_fastest(results: Sequence[Json]) -> list[float | None]:
-    """Return for each run of one case how far its mean clock lay below the fastest run's.
+def below_fast(results: Sequence[Json]) -> list[float | None]:
+    """Return for each run of one case how far its mean clock lay below that of its fast runs.
 
-    Judged by the policy that comes closest to its highest clock over the runs: the one that works.
+    That is the second fastest, so that one run in a lucky boost does not condemn all others, and
+    so that it still tells where most of the runs were held down. Judged by the policy that comes
+    closest to its highest clock over the runs: the one that works.
     """
     found = [clocks(result) for result in results]
     busiest = _busiest(results, found)
     means = [of_run.get(busiest) if busiest else None for of_run in found]
-    fastest = max((mean for mean in means if mean), default=None)
-    return [None if mean is None or fastest is None else 1 - mean / fastest for mean in means]
+    known = sorted(mean for mean in means if mean)
+    fast = known[-2] if len(known) >= _LEAST_FOR_SECOND else max(known, default=None)
+    return [None if mean is None or fast is None else max(0.0, 1 - mean / fast) for mean in means]
 
 
 def _timed(result: Json, key: str) -> dict[str, float]:
