@@ -79,11 +79,28 @@ def make_directory(path: Path) -> None:
         sync_directory(directory.parent)
 
 
-def publish(data: bytes, path: Path) -> None:
+def publish(data: bytes, path: Path) -> bool:
     """Give `path` the content `data`, durably and without replacing a file that is there already.
 
-    An existing file is left as it is: names carry the digest of the content. Raises OSError.
+    An existing file is left as it is, and False returned: names carry the digest of the content.
+    Raises OSError.
     """
+    with _written_beside(data, path) as beside:
+        new = link(beside, path)
+    sync_directory(path.parent)
+    return new
+
+
+def replace(data: bytes, path: Path) -> None:
+    """Give `path` the content `data`, durably: readers see the old content or all of the new."""
+    with _written_beside(data, path) as beside:
+        beside.replace(path)
+    sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def _written_beside(data: bytes, path: Path) -> Iterator[Path]:
+    """Give a synced file with `data` in the directory of `path`; it goes with the block."""
     beside = path.with_name(f".tmp-{secrets.token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     descriptor = os.open(beside, flags, 0o644)
@@ -95,20 +112,24 @@ def publish(data: bytes, path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        _link(beside, path)
+        yield beside
     finally:
         beside.unlink(missing_ok=True)
-    sync_directory(path.parent)
 
 
-def _link(beside: Path, path: Path) -> None:
-    """Name the file `beside` also `path`; rename it where there are no hard links (FAT)."""
+def link(source: Path, path: Path) -> bool:
+    """Name the file `source` also `path`, or rename it where there are no hard links (FAT).
+
+    False where `path` is taken already: it is left as it is. Raises OSError.
+    """
     try:
-        os.link(beside, path)
+        os.link(source, path)
     except FileExistsError:
-        return
+        return False
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
-        if not path.exists():
-            beside.rename(path)
+        if path.exists():
+            return False
+        source.rename(path)
+    return True
