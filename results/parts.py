@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.errors import StoreError
 from harness.types import Json
 from results.durable import make_directory, publish, sync_directory, translated
-from results.schema import SCHEMA_VERSION, metadata, schema, version_of
+from results.format1 import SCHEMA_VERSION, metadata, schema, version_of
 
 PARTS = "parts"
 QUARANTINE = "quarantine"

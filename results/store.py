@@ -21,9 +21,9 @@ from harness.types import Run, SessionPlan
 from results import journal as journals
 from results import parts, tables
 from results.durable import make_directory, sync_directory, translated
+from results.format1 import TABLES
 from results.journal import Journal
 from results.lock import LOCK, lock
-from results.schema import TABLES
 
 SESSIONS = "sessions"
 PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from harness.errors import StoreError, UsageError
 from results import parts
+from results.format1 import TABLES
 from results.query import list_sessions, load
-from results.schema import TABLES
 from results.store import Store
 
 _ID = handmade.SESSION_ID

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from harness.errors import StoreError, UsageError
 from harness.types import Quality
 from results import durable, parts
+from results.format1 import SCHEMA_VERSION, TABLES, schema
 from results.query import list_sessions, load
-from results.schema import SCHEMA_VERSION, TABLES, schema
 from results.store import PATTERN, Store, new_session_id
 
 _ROOT = Path(__file__).parent.parent
