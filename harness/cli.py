@@ -13,11 +13,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from harness.errors import BoardmarkError
 from harness.printable import one_line
 
-# The user's word -> what it does, in one line. The module is harness.commands.<word>.
+# The user's word -> what it does, in one line. See `command` for its module.
 COMMANDS = {
     "run": "measure a suite on a device, keep every result, draw the report",
     "gate": "decide whether a candidate may replace a base: measured now, side by side",
@@ -30,7 +31,10 @@ COMMANDS = {
     "build": "build the variants of a model without measuring them",
     "doctor": "say what this machine can measure, what not, and what would fix it",
     "agent": "write the board's side as one file",
+    "import": "take result files of other tools into the store",
 }
+# A word that Python keeps for itself cannot name a module that others import.
+_MODULES = {"import": "import_results"}
 
 _EPILOG = """\
 exit codes: 0 fine, 1 a gate failed, 2 wrong request or unusable store, 3 a gate cannot tell,
@@ -86,7 +90,7 @@ def _run(words: list[str]) -> int:
     name = words[0] if words else ""
     if name not in COMMANDS:
         return _without_command(parser, words)
-    module = importlib.import_module(f"harness.commands.{name}")
+    module = command(name)
     chosen = argparse.ArgumentParser(
         prog=f"boardmark {name}",
         description=module.__doc__,
@@ -96,6 +100,11 @@ def _run(words: list[str]) -> int:
     module.prepare(chosen)
     code: int = module.run(chosen.parse_args(words[1:]))
     return code
+
+
+def command(name: str) -> ModuleType:
+    """Return the module of a subcommand: harness.commands.<name>, where that can be a name."""
+    return importlib.import_module(f"harness.commands.{_MODULES.get(name, name)}")
 
 
 def _overview() -> argparse.ArgumentParser:

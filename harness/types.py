@@ -14,7 +14,7 @@ import msgspec
 Status = Literal["ok", "failed", "crashed", "timeout", "oom", "skipped"]
 Origin = Literal["trained", "pretrained", "random", "user", "null"]
 Side = Literal["", "base", "candidate", "anchor-1", "anchor-2"]
-Kind = Literal["run", "gate", "calibration", "self-test"]
+Kind = Literal["run", "gate", "calibration", "self-test", "import"]
 Json = dict[str, Any]
 
 
@@ -47,12 +47,15 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """One built file: a variant of a model in one runtime's format, named by its content."""
+    """One built file: a variant of a model in one runtime's format, named by its content.
+
+    `size_bytes` is None only in an import: the files of other tools do not tell it.
+    """
 
     path: str
     format: str
     sha256: str
-    size_bytes: int
+    size_bytes: int | None
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     toolchain: str = ""
@@ -65,6 +68,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     probe found, so an upgraded runtime is another case. `side` tells two cases of one session apart
     that may be equal in all else: a gate's base and candidate, the two anchors. `slow_down` is the
     share of extra work that is added to every call on purpose, to prove that a gate sees it.
+    `threads` is None only in an import whose file does not tell it.
     """
 
     device: str
@@ -76,7 +80,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     interpreter: str
     scenario: str
     batch: int
-    threads: int
+    threads: int | None
     affinity: tuple[int, ...] | None
     inputs: tuple[TensorSpec, ...]
     artifact: Artifact
@@ -173,7 +177,7 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     are the same in every session of a device, so that they show its drift; they are no rows.
     Blocks beyond `order` may follow: repeats of disturbed ones and those that a wanted precision
     takes. `environment` is the device's identity. `design` holds what a gate fixes beforehand:
-    blocks per look, alpha, policy.
+    blocks per look, alpha, policy; of an import the whole documents that it was read from.
     """
 
     session_id: str
@@ -193,6 +197,11 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind = "run"
     anchors: tuple[Case, ...] = ()
     design: Json = {}
+
+    @property
+    def two_sided(self) -> bool:
+        """Tell whether a base and a candidate ran in it, so that whole blocks count."""
+        return self.kind not in ("run", "import")
 
 
 def digest(value: Any) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from harness.units import show
 from reports.choices import Choice, fastest, gentlest, leanest, smallest, undominated
 from reports.figures import interval, percent, times
 from reports.names import label, listed
@@ -21,6 +22,7 @@ from reports.pairs import kind_sentence, ratios
 from reports.pareto import simultaneous
 from reports.relations import Relations, comparable
 from reports.session import SessionView
+from results import measured
 from results.cases import CaseRow
 
 LOSS_LIMIT = 0.01
@@ -37,10 +39,25 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 def answers(view: SessionView) -> tuple[Answer, ...]:
     """Return one answer per model of the session; of two sides the ratios, and no winner."""
-    if view.plan.kind != "run":
+    if view.plan.two_sided:
         return (_of_sides(view),)
+    if view.plan.kind == "import":
+        return tuple(_of_import(model, view) for model in view.models())
     relations = Relations(view)
     return tuple(_answer(model, view, relations) for model in view.models())
+
+
+def _of_import(model: str, view: SessionView) -> Answer:
+    """Return what another tool measured of one model; it names no level."""
+    rows = [row for row in view.rows if row.model == model]
+    tool = measured.text(view.plan.design, "import", "tool") or "another tool"
+    sentence = f"{tool} measured {len(rows)} cases of {model}."
+    if len(rows) == 1:
+        time = rows[0].latency_p50_s
+        took = "" if time is None else f": {show(time, 's')} per call"
+        sentence = f"{tool} measured {label(rows[0])} of {model}{took}."
+    limit = "No level is chosen from an import: how much its processes differ is unknown."
+    return Answer(model=model, sentence=sentence, choices=(), limits=(limit,))
 
 
 def _of_sides(view: SessionView) -> Answer:

@@ -101,7 +101,7 @@ def page(view: SessionView) -> str:
         answers=answers(view),
         models=models,
         offline=offline,
-        of_sides=view.plan.kind != "run",
+        of_sides=view.plan.two_sided,
         drift=_drift(view, drift(view)),
         noise=_noise(view),
         machine=identity.machine(view),
@@ -135,7 +135,7 @@ def _noise(view: SessionView) -> NoisePart:
 
 def _question(view: SessionView) -> str:
     """Return what the session was to answer."""
-    if view.plan.kind != "run":
+    if view.plan.two_sided:
         return _QUESTION_OF_SIDES
     suite = view.suite()
     return suite.question if suite else _QUESTION
@@ -161,7 +161,7 @@ def _model(view: SessionView, name: str) -> ModelPart:
         scores=scores(view, name),
         findings=findings(view, name),
         distributions=distributions(view, name),
-        tradeoff=tradeoff(view, name) if view.plan.kind == "run" else (),
+        tradeoff=tradeoff(view, name) if not view.plan.two_sided else (),
     )
 
 

@@ -55,13 +55,31 @@ def session(view: SessionView) -> Facts:
         *([("Kind", plan.kind)] if plan.kind != "run" else []),
         ("Suite", plan.suite),
         ("Cases", counts or DASH),
-        ("Runs", f"{len(view.runs)}, a fresh process each"),
-        ("Blocks", f"{plan.blocks}, each with one run of every case, in rotated random order"),
+        *(_origin(view) if plan.kind == "import" else _order(view)),
         ("Samples per case", f"{samples[0]} to {samples[-1]}" if samples else DASH),
-        ("Seed", str(plan.seed)),
         ("Runtimes", ", ".join(versions) or DASH),
         ("Threads", ", ".join(_threads(view)) or DASH),
         ("Boardmark", plan.harness_version),
+    )
+
+
+def _order(view: SessionView) -> Facts:
+    """Return how often and in which order the cases ran."""
+    blocks = f"{view.plan.blocks}, each with one run of every case, in rotated random order"
+    return (
+        ("Runs", f"{len(view.runs)}, a fresh process each"),
+        ("Blocks", blocks),
+        ("Seed", str(view.plan.seed)),
+    )
+
+
+def _origin(view: SessionView) -> Facts:
+    """Return where an imported session comes from."""
+    told = measured.section(view.plan.design, "import")
+    return (
+        ("Measured by", measured.text(told, "tool") or DASH),
+        ("Imported from", measured.text(told, "file") or DASH),
+        ("Runs", str(len(view.runs))),
     )
 
 

@@ -53,7 +53,7 @@ class Relations:
             key: {run.block for run in runs if is_clean(run, flags)}
             for key, runs in self._runs.items()
         }
-        if view.plan.kind != "run":  # a gate leaves out whole blocks: say what it says
+        if view.plan.two_sided:  # a gate leaves out whole blocks: say what it says
             whole = clean_blocks(view.plan, good)
             self._clean = {key: blocks & whole for key, blocks in self._clean.items()}
         self._values: dict[tuple[Figure, str | None], dict[int, float]] = {}

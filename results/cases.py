@@ -97,11 +97,13 @@ def _case_row(
         latency=latency,
         fallback=fallback,
         precision=measured.number(plan.sampling, "precision") or DEFAULT_PRECISION,
+        imported=plan.kind == "import",
     )
     judged = verdict.judge(subject)
     notes = (*case.artifact.notes, *normal, *judged.notes)
     if good:
         notes += (*latency.warnings, *missing, *figures.memory_notes(used))
+        notes += figures.reported_notes(used)
     return CaseRow(
         session_id=plan.session_id,
         case_key=case.key,

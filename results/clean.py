@@ -87,6 +87,6 @@ def _wanted(plan: SessionPlan, block: int) -> frozenset[str]:
     """Return the keys of the cases that make a block complete."""
     if 0 <= block < len(plan.order):
         return frozenset(plan.order[block])
-    if plan.kind == "run":
+    if not plan.two_sided:
         return frozenset()
     return frozenset(case.key for case in plan.cases)

@@ -8,6 +8,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
+import msgspec
+
 from harness.stats.quantiles import nearest_rank
 from harness.stats.summary import Summary, across_runs, within_run
 from harness.stats.tail import across_processes
@@ -25,16 +27,27 @@ def latency(runs: Sequence[Run]) -> Summary:
     """Return the latency of one call in seconds over `runs`, with its interval.
 
     The center is the typical run's median, see `across_runs`. One run alone has the order-statistic
-    interval of its own samples, which its warning says.
+    interval of its own samples, which its warning says; an import without samples has none.
     """
-    sampled = [run for run in runs if run.samples_ns]
-    if len(sampled) == 1:
-        return within_run([value / 1e9 for value in sampled[0].samples_ns])
-    return across_runs(median_latencies_s(sampled))
+    known = [run for run in runs if measured.latency_p50_s(run) is not None]
+    reasons = [measured.text(run.result, "reported", "reason") for run in runs]
+    if not known and any(reasons):
+        summary = across_runs(())
+        return msgspec.structs.replace(summary, warnings=tuple(filter(None, reasons)))
+    if len(known) != 1:
+        return across_runs(median_latencies_s(known))
+    if known[0].samples_ns:
+        return within_run([value / 1e9 for value in known[0].samples_ns])
+    return msgspec.structs.replace(
+        across_runs(median_latencies_s(known)),
+        warnings=(
+            "the median is the tool's own: its file keeps no samples to take an interval of",
+        ),
+    )
 
 
 def median_latencies_s(runs: Iterable[Run]) -> list[float]:
-    """Return the median duration of one call in seconds of every run that has samples."""
+    """Return the median duration of one call in seconds of every run that has one."""
     return measured.present([measured.latency_p50_s(run) for run in runs])
 
 
@@ -46,7 +59,7 @@ def tails(runs: Sequence[Run]) -> tuple[Json, tuple[str, ...]]:
     """
     samples = [run.samples_ns for run in runs if run.samples_ns]
     if not samples:
-        return {}, ()
+        return _reported_tails(runs), ()
     p90, p99 = (across_processes(samples, q) for q in _TAILS)
     columns = {
         "latency_p90_s": _seconds(p90.center),
@@ -59,6 +72,22 @@ def tails(runs: Sequence[Run]) -> tuple[Json, tuple[str, ...]]:
     # of the p90 there is no interval to miss, and that runs are few is said of the latency
     missing = p90.warnings if p90.center is None else ()
     return columns, missing + (p99.warnings if p99.lo is None else ())
+
+
+def _reported_tails(runs: Sequence[Run]) -> Json:
+    """Return what the tool of an import says of its tails, where one run alone says it."""
+    names = ("latency_p90_s", "latency_p99_s", "latency_min_s", "latency_max_s")
+    if len(runs) != 1:
+        return {}
+    return {name: measured.number(runs[0].result, "reported", name) for name in names}
+
+
+def reported_notes(runs: Iterable[Run]) -> tuple[str, ...]:
+    """Return what has to be known to read the figures of an import, each sentence once."""
+    found = (measured.section(run.result, "reported").get("notes") for run in runs)
+    return tuple(
+        dict.fromkeys(note for notes in found if isinstance(notes, list) for note in notes)
+    )
 
 
 def phases(runs: Iterable[Run]) -> Json:

@@ -25,8 +25,13 @@ LEAST_P99_SAMPLES = 100
 
 
 def latency_p50_s(run: Run) -> float | None:
-    """Return the median duration of one call in seconds, by nearest rank; None without samples."""
-    return nearest_rank(sorted(run.samples_ns), 0.5) / 1e9 if run.samples_ns else None
+    """Return the median duration of one call in seconds, by nearest rank.
+
+    An import without samples has the median that its tool reported; None where there is neither.
+    """
+    if run.samples_ns:
+        return nearest_rank(sorted(run.samples_ns), 0.5) / 1e9
+    return number(run.result, "reported", "latency_p50_s")
 
 
 def latency_p99_s(run: Run) -> float | None:
@@ -40,9 +45,14 @@ def latency_p99_s(run: Run) -> float | None:
 
 
 def throughput_per_s(run: Run, batch: int) -> float | None:
-    """Return samples per second of wall time over the timed window, None if unknown."""
+    """Return samples per second of wall time over the timed window, None if unknown.
+
+    An import has what its tool reported, unless its file has the samples and the window.
+    """
     wall_s = number(run.result, "timed_wall_s")
-    return len(run.samples_ns) * batch / wall_s if wall_s and run.samples_ns else None
+    if wall_s and run.samples_ns:
+        return len(run.samples_ns) * batch / wall_s
+    return number(run.result, "reported", "throughput_per_s")
 
 
 def energy_j(run: Run) -> float | None:

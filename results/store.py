@@ -26,7 +26,7 @@ from results.journal import Journal
 from results.lock import LOCK, lock
 
 SESSIONS = "sessions"
-PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4,16}")
 _BACK = re.compile(r"latest(?:~(\d{1,6}))?")
 
 

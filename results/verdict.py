@@ -47,7 +47,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What a verdict is about: all runs, those that the figures come from, flags by run_id.
 
     `fallback` says why what ran is not what was asked for; `precision` is the wanted relative
-    half-width of the latency's interval.
+    half-width of the latency's interval. An `imported` case has runs of another tool.
     """
 
     runs: Sequence[Run]
@@ -56,6 +56,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     latency: Summary
     fallback: str | None
     precision: float
+    imported: bool = False
 
 
 def judge(case: Measured) -> Judged:
@@ -129,6 +130,11 @@ def _imprecise(case: Measured) -> str | None:
     latency, runs = case.latency, len(case.used)
     if latency.center is None:
         return "; ".join(latency.warnings)
+    if case.imported and runs < LEAST_RUNS:
+        return (
+            f"{runs} of {LEAST_RUNS} runs that an interval takes: another tool made them, measure"
+            " with boardmark run to know how much they differ"
+        )
     if runs < LEAST_RUNS:
         return f"{runs} of {LEAST_RUNS} runs that an interval takes: measure more blocks"
     width = latency.relative_half_width

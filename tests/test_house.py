@@ -80,11 +80,10 @@ def test_every_command_in_the_docs_exists_with_its_options(document: str, comman
         return
     assert words[0] == "boardmark", f"{document}: {command}"
     import argparse
-    import importlib
 
     assert words[1] in cli.COMMANDS
     parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
-    importlib.import_module(f"harness.commands.{words[1]}").prepare(parser)
+    cli.command(words[1]).prepare(parser)
     parser.parse_args(words[2:])
 
 

@@ -37,7 +37,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 # The two sides of a gate belong into one stretch of time: nothing resumes one.
-_UNFINISHED = {"run": "unfinished: boardmark run --resume"}
+_UNFINISHED = {
+    "run": "unfinished: boardmark run --resume",
+    "import": "unfinished: boardmark import its file again",
+}
 
 
 def _sessions(args: argparse.Namespace) -> list[dict[str, object]]:

@@ -142,6 +142,11 @@ def _resume(args: argparse.Namespace) -> int:
     session_id = live[-1] if args.resume == "latest" else store.resolve(args.resume)
     with store.resume(session_id) as journal:
         plan = journal.plan
+        if plan.kind == "import":
+            raise UsageError(
+                f"{session_id} is an import that was interrupted",
+                "import its file again with boardmark import",
+            )
         if plan.kind != "run":
             raise UsageError(
                 f"{session_id} is a {plan.kind}: its two sides belong into one stretch of time",

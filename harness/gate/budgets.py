@@ -121,7 +121,10 @@ def _peak_memory(pair: Pair, ceiling: Ceiling) -> MetricVerdict:
 
 
 def _size(pair: Pair, ceiling: Ceiling) -> MetricVerdict:
-    return _exact(pair, ceiling, float(pair.candidate.artifact.size_bytes), "the artifact", 0)
+    size_bytes = pair.candidate.artifact.size_bytes
+    if size_bytes is None:
+        return _missing(pair, ceiling, "the size of the artifact is unknown")
+    return _exact(pair, ceiling, float(size_bytes), "the artifact", 0)
 
 
 _BUDGETS: dict[str, Callable[[Pair, Ceiling], MetricVerdict]] = {

@@ -45,7 +45,7 @@ def effort(case: Case, runtimes: Mapping[str, Runtime], known: Mapping[str, Effo
         return known[case.key]
     runtime = runtimes.get(case.backend)
     start_s = runtime.probe_s if runtime and runtime.probe_s else _ASSUMED_START_S
-    return Effort(start_s=start_s + _OWN_S + case.artifact.size_bytes / _LOAD_BYTES_PER_S)
+    return Effort(start_s=start_s + _OWN_S + (case.artifact.size_bytes or 0) / _LOAD_BYTES_PER_S)
 
 
 def sample_s(
