@@ -9,8 +9,9 @@ import msgspec
 
 from harness.errors import StoreError
 from harness.types import Run
-from results import measured, query
+from results import measured
 from results.cases import runs_per_case
+from results.sessions import load
 from results.store import Store
 
 
@@ -29,9 +30,10 @@ def took(store: Store, sessions: int = 2) -> dict[str, Took]:
     nothing.
     """
     found: dict[str, Took] = {}
-    for session_id in store.sessions()[-sessions:]:
+    catalog = store.catalog()
+    for session_id in store.sessions(catalog)[-sessions:]:
         try:
-            runs = query.load(store, session_id).runs
+            runs = load(store, session_id, catalog).runs
         except StoreError:
             continue
         good = (run for run in runs if run.status == "ok")

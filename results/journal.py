@@ -7,6 +7,7 @@ the journal is opened again.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,9 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     """What a journal holds; its last good record ends at `end_bytes`, `torn_bytes` follow.
 
     `damaged` names each unreadable line before that end; it is empty unless reading was asked to
-    salvage.
+    salvage. `plan_json` and `run_json`, one for each of `runs`, are the texts themselves, with
+    whatever a newer version wrote into them. `digest` (16 hex digits) changes with any of it, and
+    is the same whichever version reads the journal.
     """
 
     plan: SessionPlan | None
@@ -37,6 +40,9 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     end_bytes: int
     torn_bytes: int
     damaged: tuple[str, ...] = ()
+    plan_json: bytes = b""
+    run_json: tuple[bytes, ...] = ()
+    digest: str = ""
 
 
 def read(path: Path, salvage: bool = False) -> Content:
@@ -73,12 +79,24 @@ def kept_runs(count: int) -> str:
 
 
 def has_plan(path: Path) -> bool:
-    """Tell whether the journal got as far as its plan; without one nothing was measured."""
+    """Tell whether the journal got as far as its plan; without one nothing was measured.
+
+    A bad first line is a torn plan where nothing follows it, and damage where something does.
+    """
     try:
         with path.open("rb") as file:
-            return file.readline().endswith(b"\n")
+            line = file.readline()
+            return line.endswith(b"\n") and (_is_whole(line) or bool(file.read(1)))
     except OSError:
         return False
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        decode(line)
+    except DamageError:
+        return False
+    return True
 
 
 def _content(
@@ -86,17 +104,25 @@ def _content(
 ) -> Content:
     """Sort the records of a journal by kind; a run that was written twice counts once."""
     plan: SessionPlan | None = None
-    runs: dict[str, Run] = {}
+    plan_json = b""
+    runs: dict[str, tuple[Run, bytes]] = {}
     notes: list[str] = []
+    hasher = hashlib.sha256()
     try:
         for record in records:
+            body = bytes(record.body)
             if record.kind == "plan" and plan is None:
-                plan = msgspec.json.decode(record.body, type=SessionPlan)
+                plan, plan_json = msgspec.json.decode(body, type=SessionPlan), body
             elif record.kind == "run":
-                run = msgspec.json.decode(record.body, type=Run)
-                runs.setdefault(run.run_id, run)
+                run = msgspec.json.decode(body, type=Run)
+                if run.run_id in runs:
+                    continue
+                runs[run.run_id] = run, body
             elif record.kind == "note":
-                notes.append(msgspec.json.decode(record.body, type=str))
+                notes.append(msgspec.json.decode(body, type=str))
+            else:
+                continue
+            hasher.update(b"%b %d %b\n" % (record.kind.encode(), len(body), body))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise StoreError(
             f"{str(path)!r} holds a record this version cannot read: {error}",
@@ -104,11 +130,14 @@ def _content(
         ) from error
     return Content(
         plan=plan,
-        runs=tuple(runs.values()),
+        runs=tuple(run for run, _ in runs.values()),
         notes=tuple(notes),
         end_bytes=end,
         torn_bytes=torn,
         damaged=damaged,
+        plan_json=plan_json,
+        run_json=tuple(text for _, text in runs.values()),
+        digest=hasher.hexdigest()[:16],
     )
 
 

@@ -1,8 +1,6 @@
 """A store is a directory of content-named files; many processes may write to it, one session each.
 
-sessions/<id>/journal.ndjson    a session that is running or was interrupted
-parts/<table>/<id>-....parquet  sealed sessions; writing the part in `sessions`, the last, seals
-quarantine/                     parts that were found corrupt
+See layout.py for its files. Sealed sessions may also lie in a bucket, where nothing is measured.
 """
 
 from __future__ import annotations
@@ -14,20 +12,29 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from harness.errors import StoreError, UsageError
-from harness.types import Run, SessionPlan
-from results import journal as journals
-from results import parts, tables
-from results.durable import make_directory, sync_directory, translated
-from results.format1 import TABLES
-from results.journal import Journal
-from results.lock import LOCK, lock
+import msgspec
 
-SESSIONS = "sessions"
-PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4,16}")
+from harness.errors import StoreError, UsageError
+from harness.types import SessionPlan
+from results import journal as journals
+from results import layout, quarantine, schema, sealing
+from results.catalog import Catalog
+from results.durable import make_directory, sync_directory, translated
+from results.journal import Journal
+from results.layout import LOCK, PARTS, SESSIONS, STORE
+from results.lock import lock, store_lock
+from results.storage import Storage, open_storage
+
 _BACK = re.compile(r"latest(?:~(\d{1,6}))?")
+
+
+class _Declared(msgspec.Struct, frozen=True):
+    """What store.json says; a store of format 1 has none."""
+
+    boardmark_store: int = 1
 
 
 def new_session_id(now_unix_s: float | None = None) -> str:
@@ -37,39 +44,70 @@ def new_session_id(now_unix_s: float | None = None) -> str:
 
 
 class Store:
-    """The results of one machine or lab under one directory; made by `create` or `open`."""
+    """The results of one machine or lab; made by `create` or `open`."""
 
-    def __init__(self, root: Path) -> None:
-        """Name the directory; nothing is read or written yet."""
-        self.root = root
+    def __init__(self, storage: Storage) -> None:
+        """Name the place; nothing is read or written yet."""
+        self.storage = storage
+
+    @property
+    def label(self) -> str:
+        """Return the place as the user wrote it."""
+        return self.storage.label
+
+    @property
+    def root(self) -> Path:
+        """Return the directory; StoreError for a bucket, where nothing is measured."""
+        if self.storage.root is None:
+            raise StoreError(
+                f"{self.label!r} cannot hold a running session",
+                "measure into a local store, then: boardmark store merge",
+            )
+        return self.storage.root
 
     @classmethod
-    def create(cls, root: Path) -> Store:
-        """Return the store at `root`, made if missing; StoreError unless it can be written."""
-        with translated("write to the store", root):
-            for name in (SESSIONS, *(f"{parts.PARTS}/{table}" for table in TABLES)):
-                make_directory(root / name)
-            # a mount may be read-only although its permissions are fine: only a file tells
-            probe = root / f".tmp-{secrets.token_hex(8)}"
-            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            probe.unlink()
-        return cls(root)
+    def create(cls, where: str | Path) -> Store:
+        """Return the store at `where`, made if missing; StoreError unless it can be written."""
+        storage = open_storage(where)
+        _refuse_newer(storage)
+        if storage.root is not None:
+            _probe(storage.root)
+        storage.publish(STORE, msgspec.json.encode(_Declared(schema.major())) + b"\n")
+        return cls(storage)
 
     @classmethod
-    def open(cls, root: Path) -> Store:
-        """Return the store at `root` for reading; StoreError if there is none."""
-        with translated("read the store", root):
-            if not any((root / name).is_dir() for name in (SESSIONS, parts.PARTS)):
-                raise StoreError(
-                    f"there is no store at {str(root)!r}",
-                    "measure something with boardmark run, or say where it is with --store",
-                )
-        return cls(root)
+    def open(cls, where: str | Path) -> Store:
+        """Return the store at `where` for reading; StoreError if there is none."""
+        storage = open_storage(where)
+        if not _refuse_newer(storage) and not _has_files(storage):
+            raise StoreError(
+                f"there is no store at {storage.label!r}",
+                "measure something with boardmark run, or say where it is with --store",
+            )
+        return cls(storage)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the store's lock for a block (see lock.store_lock)."""
+        return store_lock(self.storage.root)
+
+    def catalog(self) -> Catalog:
+        """Return what is sealed, as it lies there now."""
+        return Catalog.of(self.storage)
+
+    def journal(self, session_id: str) -> Path:
+        """Return where the journal of a session lies while it is live."""
+        return self._directory(session_id) / journals.JOURNAL
 
     def start(self, plan: SessionPlan) -> Journal:
-        """Begin the session that `plan` describes; the plan is on the disk when this returns."""
+        """Begin the session that `plan` describes; the plan is on the disk when this returns.
+
+        A directory that an earlier start left without a plan is taken over.
+        """
         directory = self._directory(plan.session_id)
         with translated("write", directory):
+            if directory.is_dir() and not journals.has_plan(directory / journals.JOURNAL):
+                with _locked(directory):
+                    _remove(directory)
             directory.mkdir(mode=0o755)
             sync_directory(directory.parent)
         try:
@@ -80,59 +118,75 @@ class Store:
 
     def resume(self, session_id: str) -> Journal:
         """Open the journal of an unfinished session behind its last good record."""
-        directory = self._directory(session_id)
-        if parts.find(self.root, "sessions", session_id):
+        path = self.journal(session_id)
+        if self.catalog().claims("sessions", session_id):
             raise StoreError(
                 f"session {session_id!r} is complete", "start a new one with boardmark run"
             )
-        if not (directory / journals.JOURNAL).is_file():
+        if not path.is_file():
             raise StoreError(
-                f"there is no session {session_id!r} in {str(self.root)!r}",
+                f"there is no session {session_id!r} in {self.label!r}",
                 "boardmark list sessions shows what there is",
             )
-        return Journal.reopen(directory)
+        return Journal.reopen(path.parent)
 
-    def seal(self, session_id: str) -> tuple[Path, ...]:
-        """Turn a closed journal into parquet parts and return them; sealed already is a no-op.
+    def seal(self, session_id: str) -> tuple[str, ...]:
+        """Turn a closed journal into parquet parts, one per table; sealed already is a no-op.
 
-        The journal goes only after every part is on the disk and reads back as the same records.
-        Killed at any point, doing it again completes it.
+        Returns their paths in the store. The journal goes only after every part is on the disk and
+        reads back as the same records. Killed at any point, doing it again completes it.
+        StoreError where the session is sealed with other content: both are in quarantine then.
         """
         directory = self._directory(session_id)
-        if not directory.is_dir():
-            sealed = self._sealed(session_id)
+        if not (directory / journals.JOURNAL).is_file():
+            sealed = self.catalog().of_session(session_id)
             if not sealed:
-                raise StoreError(f"there is no session {session_id!r} in {str(self.root)!r}")
+                raise StoreError(f"there is no session {session_id!r} in {self.label!r}")
+            _remove(directory)
             return sealed
         with _locked(directory):
-            sealed = self._sealed(session_id) or self._write_parts(session_id)
+            content = journals.read(directory / journals.JOURNAL)
+            if content.plan is None:
+                raise StoreError(f"{str(directory)!r} holds no plan, so there is nothing to seal")
+            try:
+                sealed = sealing.publish(self.storage, content.plan, content)
+            except sealing.ConflictError:
+                _remove(directory)
+                raise
             _remove(directory)
         return sealed
 
-    def sessions(self) -> tuple[str, ...]:
+    def sessions(self, catalog: Catalog | None = None) -> tuple[str, ...]:
         """Return the ids of all sessions, live and sealed, oldest first."""
-        sealed = {parts.session_of(path) for path in parts.find(self.root, "sessions")}
-        return tuple(sorted(sealed | set(self.live())))
+        catalog = catalog or self.catalog()
+        return tuple(sorted({*catalog.sessions(), *self.live(catalog)}))
 
-    def live(self) -> tuple[str, ...]:
+    def live(self, catalog: Catalog | None = None) -> tuple[str, ...]:
         """Return the ids of the sessions that are not sealed, oldest first: what can be resumed."""
-        sealed = {parts.session_of(path) for path in parts.find(self.root, "sessions")}
+        if self.storage.root is None:
+            return ()
         found = (path.parent for path in (self.root / SESSIONS).glob(f"*/{journals.JOURNAL}"))
-        names = (path.name for path in found if journals.has_plan(path / journals.JOURNAL))
-        return tuple(
-            sorted(name for name in names if PATTERN.fullmatch(name) and name not in sealed)
-        )
+        names = [path.name for path in found if journals.has_plan(path / journals.JOURNAL)]
+        names = [name for name in names if layout.SESSION_ID.fullmatch(name)]
+        if names:
+            sealed = (catalog or self.catalog()).sessions()
+            names = sorted(set(names).difference(sealed))
+        return tuple(names)
 
-    def resolve(self, word: str) -> str:
+    def resolve(self, word: str, catalog: Catalog | None = None) -> str:
         """Return the id that a word stands for: an id, an unambiguous beginning, or `latest`.
 
         `latest~1` is the session before the latest, and so on.
         """
-        known = self.sessions()
+        known = self.sessions(catalog)
+        if word in quarantine.conflicted(self.storage):
+            raise StoreError(
+                f"session {word!r} has two contents, and both lie in {layout.QUARANTINE}/",
+                "decide which is right and move its parts back to where their reasons say",
+            )
         if not known:
             raise UsageError(
-                f"the store {str(self.root)!r} holds no session yet",
-                "measure one with boardmark run",
+                f"the store {self.label!r} holds no session yet", "measure one with boardmark run"
             )
         if back := _BACK.fullmatch(word):
             return _from_the_end(known, int(back.group(1) or 0))
@@ -145,45 +199,52 @@ class Store:
 
     def _directory(self, session_id: str) -> Path:
         """Return where a live session lies; only well-formed ids become paths."""
-        if not PATTERN.fullmatch(session_id):
+        if not layout.SESSION_ID.fullmatch(session_id):
             raise UsageError(
                 f"not a session id: {session_id!r}", "it looks like 20261120T141500Z-3f2a or latest"
             )
         return self.root / SESSIONS / session_id
 
-    def _sealed(self, session_id: str) -> tuple[Path, ...]:
-        """Return the parts of a sealed session, none while it is not committed."""
-        if not parts.find(self.root, "sessions", session_id):
-            return ()
-        found = (parts.find(self.root, table, session_id) for table in TABLES)
-        return tuple(path for paths in found for path in paths)
 
-    def _write_parts(self, session_id: str) -> tuple[Path, ...]:
-        """Write the three parts of a journal, the one that commits them last."""
-        directory = self._directory(session_id)
-        content = journals.read(directory / journals.JOURNAL)
-        if content.plan is None:
-            raise StoreError(f"{str(directory)!r} holds no plan, so there is nothing to seal")
-        plan, runs, notes = content.plan, content.runs, content.notes
-        digest = tables.content_digest(plan, runs, notes)
-        writer = f"boardmark {plan.harness_version}"
-        with translated("seal", directory, journals.kept_runs(len(runs))):
-            self._discard_uncommitted(session_id)
-            data = parts.encode("samples", tables.sample_rows(runs), writer, digest)
-            samples = parts.write(self.root, "samples", session_id, data)
-            data = parts.encode("runs", tables.run_rows(plan, runs), writer, digest)
-            rows = parts.write(self.root, "runs", session_id, data)
-            _compare(runs, rows, samples)
-            row = tables.session_row(plan, runs, notes)
-            row |= {"runs_part": rows.name, "samples_part": samples.name}
-            commit = parts.encode("sessions", [row], writer, digest)
-            return parts.write(self.root, "sessions", session_id, commit), rows, samples
+def _probe(root: Path) -> None:
+    """Make the directories of a store at `root` and write to it once.
 
-    def _discard_uncommitted(self, session_id: str) -> None:
-        """Remove what a seal that was interrupted left, so that no engine counts its runs twice."""
-        for table in ("runs", "samples"):
-            for path in parts.find(self.root, table, session_id):
-                path.unlink()
+    A mount may be read-only although its permissions are fine: only a file tells.
+    """
+    with translated("write to the store", root):
+        for name in (SESSIONS, *(f"{PARTS}/{table}" for table in schema.TABLES)):
+            make_directory(root / name)
+        probe = root / f".tmp-{secrets.token_hex(8)}"
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        probe.unlink()
+
+
+def _refuse_newer(storage: Storage) -> bool:
+    """Tell whether a store says what it is; StoreError where it is of a newer format.
+
+    Where it is damaged or cannot be read, the parts tell: each has its own version.
+    """
+    try:
+        declared = msgspec.json.decode(storage.read(STORE), type=_Declared)
+    except StoreError:
+        return False
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return True
+    if declared.boardmark_store > schema.major():
+        raise StoreError(
+            f"the store {storage.label!r} has format {declared.boardmark_store} and this boardmark "
+            f"reads up to {schema.major()}",
+            "upgrade boardmark",
+        )
+    return True
+
+
+def _has_files(storage: Storage) -> bool:
+    """Tell whether a place without store.json holds what a store does."""
+    if storage.root is not None:
+        with translated("read the store", storage.root):
+            return any((storage.root / name).is_dir() for name in (SESSIONS, PARTS))
+    return next(iter(storage.walk(PARTS)), None) is not None
 
 
 def _from_the_end(known: Sequence[str], back: int) -> str:
@@ -205,19 +266,6 @@ def _locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(held)
-
-
-def _compare(expected: tuple[Run, ...], rows: Path, samples: Path) -> None:
-    """Refuse to let a journal go whose parts do not read back as the same runs."""
-    try:
-        same = tables.runs_from(parts.read(rows), parts.read(samples)) == expected
-    except parts.CorruptPartError:
-        same = False
-    if not same:
-        raise StoreError(
-            f"{str(rows)!r} does not read back as it was written, so the journal is kept",
-            "check the disk, then seal it again with boardmark run --resume",
-        )
 
 
 def _remove(directory: Path) -> None:

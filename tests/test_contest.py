@@ -11,7 +11,7 @@ import pytest
 from harness.cli import main
 from harness.commands.progress import Progress
 from harness.types import Case, Run
-from results import query
+from results import sessions
 from results.store import Store
 
 LEVELS = ["--model", "null-model", "--backends", "null", "--blocks", "5"]
@@ -46,7 +46,7 @@ def test_a_reader_that_leaves_makes_no_regression_a_pass(store: Path, tmp_path: 
         [sys.executable, "-c", _DEAF, "gate", *words, "--policy", str(policy)],
         capture_output=True, check=False,
     )  # fmt: skip
-    session = query.load(Store.open(store), "latest")
+    session = sessions.load(Store.open(store), "latest")
     assert session.sealed
     planned = {key for keys in session.plan.order for key in keys}
     assert {run.case_key for run in session.runs} == planned, "measured all the same"
@@ -77,7 +77,7 @@ def test_an_interrupted_gate_says_what_is_kept(
 
     monkeypatch.setattr(Progress, "finished", stop)
     assert gate(store, "--self-test", "--blocks", "5") == 130
-    session = query.load(Store.open(store), "latest")
+    session = sessions.load(Store.open(store), "latest")
     assert session.sealed
     assert len(session.runs) == 4
     told = capsys.readouterr().err
@@ -105,6 +105,6 @@ def test_a_gate_that_was_killed_is_not_offered_to_be_resumed(
     assert "--resume" not in capsys.readouterr().out
     assert main(["run", "--resume", "--store", str(store)]) == 2
     assert "no unfinished session to resume" in capsys.readouterr().err
-    session = query.load(Store.open(store), "latest").plan.session_id
+    session = sessions.load(Store.open(store), "latest").plan.session_id
     assert main(["run", "--resume", session, "--store", str(store)]) == 2
     assert "one stretch of time" in capsys.readouterr().err

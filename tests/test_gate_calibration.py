@@ -15,7 +15,6 @@ from harness.gate.calibration import alarm, null_minima
 from harness.gate.judge import judge
 from harness.gate.policy import Policy
 from harness.types import SessionPlan
-from results import parts
 from results.store import Store
 
 POLICY = Policy()
@@ -99,12 +98,15 @@ def test_a_session_that_is_not_whole_does_not_count(store):
     keep(store, session(2), seal=False)
     keep(store, session(3), extra={"peak_rss_bytes": None})
     keep(store, session(4))
-    (part,) = parts.find(store.root, "runs", session(4).session_id)
-    part.write_bytes(b"broken")
+    _break(store, "runs", session(4))
     keep(store, session(5))
-    (part,) = parts.find(store.root, "sessions", session(5).session_id)
-    part.write_bytes(b"broken")
+    _break(store, "sessions", session(5))
     assert null_minima(store, GATE, POLICY) == ()
+
+
+def _break(store, table, plan):
+    (part,) = (store.root / "parts" / table).rglob(f"{plan.session_id}-*")
+    part.write_bytes(b"broken")
 
 
 def test_another_policy_is_applied_to_the_same_sessions(store):
@@ -148,7 +150,7 @@ def test_what_was_judged_once_is_kept(store, monkeypatch):
     found = null_minima(store, GATE, POLICY)
     with monkeypatch.context() as patched:
         patched.setattr(calibration, "judge", None)
-        patched.setattr(calibration.parts, "read", None)
+        patched.setattr(calibration, "load", None)
         assert null_minima(store, GATE, POLICY) == found
     keep(store, session(8), seed=8)
     assert null_minima(store, GATE, POLICY)[1:] == found

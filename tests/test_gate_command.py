@@ -11,7 +11,7 @@ import pytest
 
 from harness.cli import main
 from harness.types import Run
-from results import query
+from results import sessions
 from results.store import Store
 
 # Two levels of the null model that differ by pauses of 2 and 1 ms.
@@ -29,7 +29,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agent_cache: Path) ->
 
 
 def runs_of(store: Path) -> tuple[Run, ...]:
-    return query.load(Store.open(store), "latest").runs
+    return sessions.load(Store.open(store), "latest").runs
 
 
 def gate(store: Path, *words: str) -> int:
@@ -42,7 +42,7 @@ def test_a_slower_candidate_fails_the_gate(store: Path, capsys: pytest.CaptureFi
     assert (code, told["outcome"]) == (1, "regressed")
     latency = next(each for each in told["verdicts"] if each["metric"] == "latency_p50")
     assert latency["change"] == pytest.approx(1.0, abs=0.3), "2 ms instead of 1 ms"
-    session = query.load(Store.open(store), "latest")
+    session = sessions.load(Store.open(store), "latest")
     assert session.sealed
     assert (session.plan.kind, session.plan.design["blocks"]) == ("gate", 5)
     assert [case.side for case in session.plan.cases] == ["base", "candidate"]
@@ -63,7 +63,7 @@ def test_a_faster_candidate_passes_and_its_session_is_kept(
     assert out.read_text().strip() == capsys.readouterr().out.strip()
     scored = [run.quality for run in runs_of(store) if run.quality is not None]
     assert {quality.value for quality in scored} == {1.0}, "the candidate answers like its base"
-    session = query.load(Store.open(store), "latest").plan.session_id
+    session = sessions.load(Store.open(store), "latest").plan.session_id
     assert main(["run", "--resume", session, "--store", str(store)]) == 2, "a gate is one stretch"
 
 
@@ -74,7 +74,7 @@ def test_the_self_test_finds_the_slow_down_that_it_makes(
     told = capsys.readouterr()
     assert code == 0, told
     assert "was found" in told.err
-    plan = query.load(Store.open(store), "latest").plan
+    plan = sessions.load(Store.open(store), "latest").plan
     assert (plan.kind, [case.slow_down for case in plan.cases]) == ("self-test", [0.0, 0.5])
 
 
@@ -93,7 +93,7 @@ def test_equal_sides_calibrate_the_gate_and_are_never_ended_early(
     told = capsys.readouterr().out
     assert "of 1 A/A sessions were called regressed" in told
     assert "UNCALIBRATED" in told
-    plan = query.load(Store.open(store), "latest").plan
+    plan = sessions.load(Store.open(store), "latest").plan
     planned = {(block, key) for block, keys in enumerate(plan.order) for key in keys}
     made = {(run.block, run.case_key) for run in runs_of(store)}
     assert planned <= made, "both looks, whatever the first one said"

@@ -19,7 +19,7 @@ from reports.tables import base_of
 from reports.text import table
 from results.clean import clean_blocks
 from results.export import to_csv, to_json
-from results.query import list_sessions
+from results.sessions import list_sessions
 from results.store import Store
 
 

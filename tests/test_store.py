@@ -12,15 +12,17 @@ import handmade
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+import stores
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import StoreError, UsageError
 from harness.types import Quality
 from results import durable, parts
-from results.format1 import SCHEMA_VERSION, TABLES, schema
-from results.query import list_sessions, load
-from results.store import PATTERN, Store, new_session_id
+from results.layout import SESSION_ID
+from results.schema import TABLES, VERSION, schema
+from results.sessions import list_sessions, load
+from results.store import Store, new_session_id
 
 _ROOT = Path(__file__).parent.parent
 _ID = handmade.SESSION_ID
@@ -31,26 +33,15 @@ def store(tmp_path):
     return Store.create(tmp_path / "store")
 
 
-def _live(store, runs=None, session_id=_ID):
-    with store.start(handmade.plan(session_id)) as journal:
-        for run in handmade.runs() if runs is None else runs:
-            journal.append(run)
-        journal.note("the battery was charging")
-
-
-def _files(store):
-    return {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
-
-
 def test_session_ids_sort_by_time_and_do_not_collide():
     assert new_session_id(1795184100.0).startswith("20261120T141500Z-")
     assert len({new_session_id(0.0) for _ in range(20)}) > 1
-    assert PATTERN.fullmatch(new_session_id())
+    assert SESSION_ID.fullmatch(new_session_id())
     assert new_session_id(1e9) < new_session_id(1.1e9)
 
 
 def test_sealed_and_live_read_alike(store):
-    _live(store)
+    stores.live(store)
     live = load(store)
     assert (live.sealed, live.plan, live.runs) == (False, handmade.plan(), tuple(handmade.runs()))
     store.seal(_ID)
@@ -88,28 +79,111 @@ def test_any_run_survives_sealing(tmp_path_factory, samples, text, value):
 
 
 def test_sealing_twice_changes_nothing(store):
-    _live(store)
+    stores.live(store)
     first = store.seal(_ID)
-    before = _files(store)
+    before = stores.contents(store.root / "parts")
     assert store.seal(_ID) == first
-    assert _files(store) == before
+    assert stores.contents(store.root / "parts") == before
+
+
+def test_the_same_session_again_is_no_change_whoever_sealed_it_first(store, tmp_path):
+    stores.live(store)
+    journal = store.journal(_ID).read_bytes()
+    first = store.seal(_ID)
+    before = stores.contents(store.root / "parts")
+    _revive(store, journal)
+    assert store.seal(_ID) == first
+    assert stores.contents(store.root / "parts") == before
+    assert not (store.root / "sessions" / _ID).exists()
+    assert not (store.root / "quarantine").exists()
+
+
+def test_a_seal_of_a_session_that_lost_a_part_gives_it_back(store):
+    stores.live(store)
+    journal = store.journal(_ID).read_bytes()
+    first = store.seal(_ID)
+    before = stores.contents(store.root / "parts")
+    (store.root / first[2]).unlink()
+    _revive(store, journal)
+    assert store.seal(_ID) == first
+    assert stores.contents(store.root / "parts") == before
+
+
+def test_one_session_with_two_contents_is_kept_twice_in_quarantine_and_told(store, tmp_path):
+    stores.live(store)
+    store.seal(_ID)
+    other = handmade.runs()[:4]
+    stores.live(store, other)
+    first = stores.contents(store.root / "parts")
+    with pytest.raises(StoreError, match=f"'{_ID}' has two contents: both lie in quarantine/"):
+        store.seal(_ID)
+    assert stores.contents(store.root / "parts") == {}
+    aside = sorted((store.root / "quarantine").glob("*.parquet"))
+    assert len(aside) == 10
+    assert {path.name for path in first} < {path.name for path in aside}
+    for path in aside:
+        reason = path.with_suffix(".reason.txt").read_text()
+        assert f"{path.name}: conflict over session {_ID}" in reason
+    assert store.sessions() == ()
+    with pytest.raises(StoreError, match="has two contents, and both lie in quarantine/"):
+        load(store, _ID)
+    listing = list_sessions(store)
+    assert listing.entries == ()
+    assert len([problem for problem in listing.problems if "conflict" in problem]) == 10
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_conflict_that_was_copied_in_is_settled_by_whoever_reads(tmp_path, order):
+    both = [
+        stores.sealed(tmp_path / "a"),
+        stores.sealed(tmp_path / "b", runs=handmade.runs()[:4]),
+    ]
+    store = stores.sealed(tmp_path / "store", "20261119T010000Z-aaaa")
+    for which in order:
+        stores.copy(both[which], store)
+    assert [entry.session_id for entry in list_sessions(store).entries] == [store.sessions()[0]]
+    assert len(list((store.root / "quarantine").glob("*.parquet"))) == 10
+    before = stores.contents(store.root)
+    for which in order:
+        stores.copy(both[which], store)
+        assert len(list_sessions(store).entries) == 1, "it stays out for good"
+    assert stores.contents(store.root).keys() == before.keys()
+
+
+def test_a_conflict_in_a_store_that_cannot_be_written_is_told_and_not_read(tmp_path):
+    both = [
+        stores.sealed(tmp_path / "a"),
+        stores.sealed(tmp_path / "b", runs=handmade.runs()[:4]),
+    ]
+    stores.copy(both[1], both[0])
+    (both[0].root / "quarantine").write_text("in the way")
+    listing = list_sessions(both[0])
+    assert listing.entries == ()
+    assert "two contents and neither is read; they could not be moved" in listing.problems[0]
+
+
+def _revive(store, journal):
+    directory = store.root / "sessions" / _ID
+    directory.mkdir()
+    (directory / "journal.ndjson").write_bytes(journal)
 
 
 def test_parts_carry_version_writer_and_the_documented_columns(store):
-    _live(store)
+    stores.live(store)
     for table, path in zip(TABLES, store.seal(_ID), strict=True):
-        file = pq.ParquetFile(path)
+        assert path.startswith(f"parts/{table}/month=2026-11/device=local/{_ID}-")
+        file = pq.ParquetFile(store.root / path)
         assert file.schema_arrow.equals(schema(table))
         metadata = file.schema_arrow.metadata
-        assert metadata[b"boardmark.schema_version"] == str(SCHEMA_VERSION).encode()
+        assert metadata[b"boardmark.schema_version"] == VERSION.encode()
         assert metadata[b"boardmark.writer"] == b"boardmark 0.1.0"
-        assert path.name.startswith(_ID)
+        assert _ID in metadata[b"boardmark.sessions"].decode()
 
 
 def test_runs_table_answers_the_usual_questions(store):
-    _live(store)
-    _, runs_path, samples_path = store.seal(_ID)
-    rows = pq.read_table(runs_path).to_pylist()
+    stores.live(store)
+    _, _, runs_path, samples_path, _ = store.seal(_ID)
+    rows = pq.read_table(store.root / runs_path).to_pylist()
     assert len(rows) == 16
     first, int4, skipped = rows[0], rows[5], rows[-1]
     assert (first["variant"], first["status"], first["samples"]) == ("fp32", "ok", 20)
@@ -131,13 +205,13 @@ def test_runs_table_answers_the_usual_questions(store):
         "int8-static",
         "skipped",
     )
-    samples = pq.read_table(samples_path).to_pylist()
+    samples = pq.read_table(store.root / samples_path).to_pylist()
     assert samples[0]["values"] == list(handmade.runs()[0].samples_ns)
     assert {row["metric"] for row in samples} == {"latency", "warmup"}
 
 
 def test_an_empty_session_can_be_sealed(store):
-    _live(store, runs=[])
+    stores.live(store, runs=[])
     store.seal(_ID)
     assert load(store).runs == ()
 
@@ -147,7 +221,7 @@ def test_an_empty_session_can_be_sealed(store):
 def test_a_seal_that_fails_at_any_call_keeps_everything_and_completes_later(
     store, monkeypatch, call, nth
 ):
-    _live(store)
+    stores.live(store)
     expected = load(store)
     original, calls = getattr(os, call), []
 
@@ -168,21 +242,21 @@ def test_a_seal_that_fails_at_any_call_keeps_everything_and_completes_later(
     assert (now.plan, now.runs, now.notes) == (expected.plan, expected.runs, expected.notes)
     store.seal(_ID)
     assert msgspec.structs.replace(load(store), sealed=False) == expected
-    assert all(len(parts.find(store.root, table)) == 1 for table in TABLES)
+    assert all(len(stores.files(store, table)) == 1 for table in TABLES)
 
 
 def test_a_session_resumed_after_a_failed_seal_leaves_no_part_of_the_first_try(store, monkeypatch):
     runs = handmade.runs()
-    _live(store, runs[:6])
-    write = parts.write
+    stores.live(store, runs[:6])
+    publish = parts.publish
 
-    def fail(root, table, *rest):
-        if table == "sessions":
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return write(root, table, *rest)
+    def fail(storage, footer, data):
+        if footer.table == "sessions":
+            raise StoreError("the disk is gone")
+        return publish(storage, footer, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(parts, "write", fail)
+        patch.setattr(parts, "publish", fail)
         with pytest.raises(StoreError, match="6 finished runs are kept in its journal"):
             store.seal(_ID)
     assert not load(store).sealed
@@ -190,7 +264,7 @@ def test_a_session_resumed_after_a_failed_seal_leaves_no_part_of_the_first_try(s
         journal.append(runs[6])
     store.seal(_ID)
     assert load(store).runs == tuple(runs[:7])
-    assert all(len(parts.find(store.root, table)) == 1 for table in TABLES)
+    assert all(len(stores.files(store, table)) == 1 for table in TABLES)
 
 
 def test_a_seal_on_a_really_full_disk_keeps_the_journal(tmp_path):
@@ -221,7 +295,7 @@ def test_a_seal_on_a_really_full_disk_keeps_the_journal(tmp_path):
 
 
 def test_kill_9_at_any_moment_of_a_seal_loses_and_doubles_nothing(store):
-    _live(store)
+    stores.live(store)
     expected = load(store)
     code = (
         "import os, signal, sys; from pathlib import Path; from results.store import Store\n"
@@ -248,18 +322,16 @@ def test_kill_9_at_any_moment_of_a_seal_loses_and_doubles_nothing(store):
         assert done.returncode == -signal.SIGKILL
         store.seal(_ID)
         assert load(store).runs == expected.runs
-        assert all(len(parts.find(store.root, table)) == 1 for table in TABLES)
+        assert all(len(stores.files(store, table)) == 1 for table in TABLES)
         _unseal(store, journal)
     assert 10 < steps < 60
 
 
 def _unseal(store, journal):
     for table in TABLES:
-        for path in parts.find(store.root, table):
+        for path in stores.files(store, table):
             path.unlink()
-    directory = store.root / "sessions" / _ID
-    directory.mkdir()
-    (directory / "journal.ndjson").write_bytes(journal)
+    _revive(store, journal)
 
 
 def _python(code, *arguments):
@@ -273,7 +345,7 @@ def _python(code, *arguments):
 
 def test_resume_goes_on_where_it_stopped(store):
     runs = handmade.runs()
-    _live(store, runs[:4])
+    stores.live(store, runs[:4])
     with store.resume(_ID) as journal:
         assert journal.runs == tuple(runs[:4])
         assert journal.plan == handmade.plan()
@@ -283,7 +355,7 @@ def test_resume_goes_on_where_it_stopped(store):
 
 
 def test_resume_says_why_it_cannot(store):
-    _live(store)
+    stores.live(store)
     with pytest.raises(StoreError, match="there is no session '20261120T141500Z-0000'"):
         store.resume("20261120T141500Z-0000")
     with pytest.raises(UsageError, match="not a session id"):
@@ -298,7 +370,7 @@ def test_resume_says_why_it_cannot(store):
 
 
 def test_a_session_cannot_be_started_twice(store):
-    _live(store)
+    stores.live(store)
     with pytest.raises(StoreError, match="file exists"):
         store.start(handmade.plan())
     assert len(load(store).runs) == 15
@@ -309,7 +381,7 @@ def test_words_for_sessions(store):
         store.resolve("latest")
     names = ["20261119T010000Z-aaaa", "20261120T010000Z-bbbb", "20261120T010000Z-cccc"]
     for name in reversed(names):
-        _live(store, [], name)
+        stores.live(store, [], name)
     store.seal(names[1])
     assert store.sessions() == tuple(names)
     assert store.live() == (names[0], names[2])
@@ -329,11 +401,21 @@ def test_words_for_sessions(store):
             store.resolve(word)
 
 
+@pytest.mark.parametrize("left", [b"", b'{"v":1,"sha', None])
+def test_a_start_takes_over_what_was_killed_before_its_plan(store, left):
+    directory = store.root / "sessions" / _ID
+    directory.mkdir()
+    if left is not None:
+        (directory / "journal.ndjson").write_bytes(left)
+    stores.live(store)
+    assert load(store, _ID).runs == tuple(handmade.runs())
+
+
 def test_a_start_that_was_killed_before_its_plan_is_no_session(store):
     directory = store.root / "sessions" / "20261125T000000Z-dead"
     directory.mkdir()
     (directory / "journal.ndjson").write_bytes(b'{"v":1,"sha')
-    _live(store)
+    stores.live(store)
     assert store.sessions() == (_ID,)
     assert store.resolve("latest") == _ID
 
@@ -356,9 +438,30 @@ def test_a_file_in_place_of_the_store_is_a_sentence(tmp_path):
     assert path.read_text() == "hello"
 
 
+def test_a_store_of_a_newer_format_is_refused_and_nothing_is_changed(tmp_path):
+    root = tmp_path / "store"
+    root.mkdir()
+    (root / "store.json").write_text('{"boardmark_store": 3}')
+    for way in (Store.create, Store.open):
+        with pytest.raises(
+            StoreError, match=r"has format 3 and this boardmark reads up to 2.*upgr"
+        ):
+            way(root)
+    assert stores.contents(tmp_path) == {root / "store.json": b'{"boardmark_store": 3}'}
+    assert list(root.iterdir()) == [root / "store.json"]
+
+
+def test_a_store_says_its_format_and_takes_a_path_or_a_text(tmp_path):
+    Store.create(str(tmp_path / "store"))
+    assert (tmp_path / "store" / "store.json").read_text() == '{"boardmark_store":2}\n'
+    assert Store.open(str(tmp_path / "store")).root == tmp_path / "store"
+    (tmp_path / "store" / "store.json").write_bytes(b"\xff")
+    assert Store.open(tmp_path / "store").sessions() == ()
+
+
 def test_a_read_only_store_can_be_read_and_says_why_it_cannot_be_written(tmp_path):
     root = tmp_path / "store"
-    _live(Store.create(root))
+    stores.live(Store.create(root))
     if subprocess.run(
         ["mount", "--bind", str(root), str(root)], capture_output=True, check=False
     ).returncode:
@@ -397,8 +500,8 @@ def test_publishing_works_without_hard_links(tmp_path, monkeypatch):
 
 
 def test_listing_shows_live_and_sealed(store):
-    _live(store)
-    _live(store, [], "20261119T010000Z-aaaa")
+    stores.live(store)
+    stores.live(store, [], "20261119T010000Z-aaaa")
     store.seal(_ID)
     listing = list_sessions(store)
     assert listing.problems == ()

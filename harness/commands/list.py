@@ -44,7 +44,7 @@ _UNFINISHED = {
 
 
 def _sessions(args: argparse.Namespace) -> list[dict[str, object]]:
-    from results.query import list_sessions
+    from results.sessions import list_sessions
     from results.store import Store
 
     listing = list_sessions(Store.open(args.store))

@@ -12,7 +12,7 @@ from harness import places
 from reports.html import render
 from reports.session import SessionView
 from reports.text import table
-from results import query
+from results import sessions
 from results.cases import CaseRow, summarise
 from results.export import to_json
 from results.store import Store
@@ -22,7 +22,7 @@ _BROKEN = ("failed", "crashed", "timeout", "oom")
 
 def view(store: Store, session_id: str) -> SessionView:
     """Return a stored session with its rows derived."""
-    session = query.load(store, session_id)
+    session = sessions.load(store, session_id)
     return SessionView(
         plan=session.plan,
         rows=summarise(session.plan, session.runs, session.sealed),

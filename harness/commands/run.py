@@ -28,7 +28,8 @@ from harness.transport.interpreters import Interpreters
 from harness.transport.local import LocalTransport
 from harness.types import Case, SessionPlan
 from results.journal import Journal
-from results.query import list_sessions
+from results.sessions import list_sessions
+from results.storage import measurable
 from results.store import Store, new_session_id
 from suites.models import ModelOptions, parse_shape
 
@@ -66,6 +67,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry the session out and return its exit code."""
+    args.store = measurable(args.store)
     if args.resume:
         return _resume(args)
     request = _request(args)

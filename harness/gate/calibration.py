@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -15,7 +14,9 @@ from harness.gate.policy import Policy
 from harness.plan.looks import LOOKS
 from harness.stats.calibration import alarm_limit
 from harness.types import SessionPlan, digest
-from results import measured, parts, query, tables
+from results import measured
+from results.catalog import Catalog
+from results.sessions import list_sessions, load
 from results.store import Store
 
 NEWEST = 200
@@ -38,19 +39,20 @@ def null_minima(store: Store, plan: SessionPlan, policy: Policy) -> tuple[float,
     before = msgspec.json.encode(cache)
     known = cache.of(policy)
     found: list[float] = []
-    for path in reversed(parts.find(store.root, "sessions")):
+    catalog = store.catalog()
+    for session_id in reversed(_sealed(store)):
         if len(found) == NEWEST:
             break
-        if path.name not in cache.designs:
-            cache.designs[path.name] = _design_of(path)
-        if cache.designs[path.name] != wanted:
+        if session_id not in cache.designs:
+            cache.designs[session_id] = _design_of(store, session_id, catalog)
+        if cache.designs[session_id] != wanted:
             continue
-        if path.name not in known:
-            smallest = _smallest_p(store, parts.session_of(path), policy)
+        if session_id not in known:
+            smallest = _smallest_p(store, session_id, policy, catalog)
             if smallest is None:
                 continue
-            known[path.name] = smallest
-        found.append(known[path.name])
+            known[session_id] = smallest
+        found.append(known[session_id])
     if msgspec.json.encode(cache) != before:
         null_cache.write(store.root, cache)
     return tuple(found)
@@ -94,22 +96,27 @@ def _design(plan: SessionPlan) -> str:
     return digest([*where, pairs, blocks_per_look(plan), sample_s])
 
 
-def _design_of(path: Path) -> str:
-    """Return the design of the A/A session behind its part, "" of any other.
+def _sealed(store: Store) -> list[str]:
+    """Return the sealed A/A sessions, the oldest first."""
+    entries = list_sessions(store).entries
+    return [one.session_id for one in entries if one.sealed and one.kind == "calibration"]
 
-    What cannot be read is none: whoever lists or opens that session is told.
+
+def _design_of(store: Store, session_id: str, catalog: Catalog) -> str:
+    """Return the design of an A/A session, "" of one that cannot be read.
+
+    Whoever lists or opens that session is told.
     """
     try:
-        plans = [tables.plan_from(row) for row in parts.read(path, ("plan_json",))]
-    except (parts.CorruptPartError, StoreError, msgspec.MsgspecError, RecursionError):
+        return _design(load(store, session_id, catalog).plan)
+    except (StoreError, UsageError):
         return ""
-    return next((_design(plan) for plan in plans if plan.kind == "calibration"), "")
 
 
-def _smallest_p(store: Store, session_id: str, policy: Policy) -> float | None:
+def _smallest_p(store: Store, session_id: str, policy: Policy, catalog: Catalog) -> float | None:
     """Return the smallest p of one A/A session over its family and both looks."""
     try:
-        session = query.load(store, session_id)
+        session = load(store, session_id, catalog)
         judgement = judge(session.plan, session.runs, policy, ())
     except (StoreError, UsageError):
         return None

@@ -1,7 +1,7 @@
 """What A/A sessions said, kept beside them: judging a hundred again takes seconds.
 
-`null-minima.json` in the store is derived from its parts, whose names change with their content,
-and may be deleted at any time.
+`null-minima.json` in the store is derived from its sealed sessions, which never change, and may be
+deleted at any time.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Cache(msgspec.Struct, kw_only=True):
-    """`designs` holds a digest per session part, "" for what is no A/A session; `minima` its p.
+    """`designs` holds a digest per A/A session, "" for one that cannot be read; `minima` its p.
 
-    Both by the name of the session's part, the latter under a digest of all that p depends on.
+    Both by the session's id, the latter under a digest of all that p depends on.
     """
 
     designs: dict[str, str] = {}

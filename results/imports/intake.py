@@ -75,7 +75,7 @@ def _held(store: Store, what: Import, plan: SessionPlan) -> str | None:
 
 def _plan(store: Store, session_id: str) -> SessionPlan:
     """Return the plan of a session of the store."""
-    from results.query import load
+    from results.sessions import load
 
     try:
         return load(store, session_id).plan

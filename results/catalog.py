@@ -1,0 +1,299 @@
+"""Which parts a store has, which sessions they cover, and which of them count.
+
+A session is committed when a part of `sessions` covers it; its other rows are in the parts of the
+other tables that cover it with the same content. Merging and compacting publish before they remove,
+so that one session may be covered twice for a while: with the same content the first part counts,
+compact ones before single ones, and the others are shadowed. Two contents are a conflict, and
+neither is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from harness.errors import StoreError
+from results import layout, parts, quarantine
+from results.index import Index
+from results.layout import PARTS
+from results.lock import rewriting
+from results.schema import TABLES
+from results.storage import Entry, MissingError, Storage
+
+_TRIES = 20
+
+
+class Covered(msgspec.Struct, frozen=True, kw_only=True):
+    """One part and the sessions it covers, each with the digest of its content.
+
+    A digest is None where nobody had to look into the file yet (see `Catalog.known`). `device` is
+    None in format 1.
+    """
+
+    path: str
+    table: str
+    month: str
+    device: str | None
+    size_bytes: int
+    mtime_ns: int
+    sessions: dict[str, str | None]
+
+    @property
+    def rank(self) -> tuple[bool, str]:
+        """Return what decides which of two parts with the same session counts: the lesser."""
+        name = self.path.rpartition("/")[2]
+        return not name.startswith(layout.COMPACT), name
+
+    @property
+    def entry(self) -> Entry:
+        """Return the file as it was listed."""
+        return Entry(path=self.path, size_bytes=self.size_bytes, mtime_ns=self.mtime_ns)
+
+
+class Catalog:
+    """The parts of a store as they lay there when each table was first asked for."""
+
+    def __init__(self, storage: Storage) -> None:
+        """Name the store; nothing is read yet."""
+        self.problems: list[str] = []
+        self._storage = storage
+        self._footers: Index[dict[str, str]] = Index(storage, "footers", dict[str, str])
+        self._checked: Index[bool] = Index(storage, "checked", bool)
+        self._distrusted: set[str] = set()
+        self.forget()
+
+    @classmethod
+    def of(cls, storage: Storage) -> Catalog:
+        """Return the catalog of a store."""
+        return cls(storage)
+
+    def forget(self) -> None:
+        """List everything anew at the next question."""
+        self._parts: dict[str, tuple[Covered, ...]] = {}
+        self._claims: dict[str, dict[str, list[Covered]]] = {}
+        self._paths: dict[str, set[str]] = {}
+        self._committed: dict[str, Covered] | None = None
+        self._conflicts: dict[str, tuple[str, ...]] = {}
+
+    def distrust(self, part: Covered) -> None:
+        """Leave a part out that was found corrupt, wherever it lies now, and list anew."""
+        self._distrusted.add(part.path)
+        self.forget()
+
+    def parts(self, table: str) -> tuple[Covered, ...]:
+        """Return every part of `table` by path, those that do not count too."""
+        if table not in self._parts:
+            self._parts[table] = self._walk(table)
+        return self._parts[table]
+
+    def claims(self, table: str, session_id: str) -> Sequence[Covered]:
+        """Return every part of `table` that covers a session, those that do not count too."""
+        return self._by_session(table).get(session_id, ())
+
+    def sessions(self) -> tuple[str, ...]:
+        """Return the committed sessions without conflict, oldest first."""
+        return tuple(sorted(self._owners()))
+
+    def conflicts(self) -> dict[str, tuple[str, ...]]:
+        """Return the sessions that have two contents, and the parts of `sessions` that say so.
+
+        A session of which quarantine holds two contents is one as long as any such part covers it.
+        """
+        self._owners()
+        return self._conflicts
+
+    def content(self, session_id: str) -> str | None:
+        """Return the digest of a committed session's content, None where it is not committed."""
+        owner = self._owners().get(session_id)
+        return None if owner is None else self.known(owner).sessions[session_id]
+
+    def owner(self, table: str, session_id: str) -> Covered | None:
+        """Return the part of `table` that counts for a session, None where there is none."""
+        commit = self._owners().get(session_id)
+        if table == "sessions" or commit is None:
+            return commit
+        claims = self.claims(table, session_id)
+        if len(claims) > 1:
+            content = self.content(session_id)
+            claims = [one for one in map(self.known, claims) if one.sessions[session_id] == content]
+        ours = commit.sessions[session_id]
+        fit = [one for one in claims if _agree(one.sessions[session_id], ours)]
+        return min(fit, key=lambda one: one.rank, default=None)
+
+    def of_session(self, session_id: str) -> tuple[str, ...]:
+        """Return the paths of the parts that count for a session, in the order of TABLES."""
+        found = (self.owner(table, session_id) for table in TABLES)
+        return tuple(part.path for part in found if part is not None)
+
+    def live(self, table: str) -> list[tuple[Covered, frozenset[str]]]:
+        """Return the parts of `table` that readers read, each with the sessions to leave out.
+
+        Left out are shadowed, uncommitted and conflicting sessions; a part that would have none
+        left is not listed.
+        """
+        found = []
+        for part in self.parts(table):
+            out = frozenset(name for name in part.sessions if not self._counts(part, name))
+            if len(out) < len(part.sessions):
+                found.append((part, out))
+        return found
+
+    def known(self, part: Covered) -> Covered:
+        """Return `part` with the content of every session; read from its footer if need be.
+
+        A part whose footer cannot be read covers its sessions with the content "".
+        """
+        if None not in part.sessions.values():
+            return part
+        sessions = self._footer(part.entry) or dict.fromkeys(part.sessions, "")
+        return msgspec.structs.replace(part, sessions=dict(sessions))
+
+    def sound(self, wanted: Iterable[Covered]) -> tuple[list[Covered], list[str]]:
+        """Return the parts whose bytes are those that were written, and a sentence for each other.
+
+        Those are moved to quarantine. What was found right once is remembered by size and time.
+        """
+        good, problems = [], []
+        for part in wanted:
+            if not self.checked(part):
+                try:
+                    parts.read_bytes(self._storage, part.path)
+                except parts.CorruptPartError as corrupt:
+                    problems.append(quarantine.aside(self._storage, part.path, str(corrupt)))
+                    self.distrust(part)
+                    continue
+                self.remember(part)
+            good.append(part)
+        return good, problems
+
+    def checked(self, part: Covered) -> bool:
+        """Tell whether the digest of `part` was found right and the file is as it was then."""
+        return self._checked.get(part.entry) is not None
+
+    def remember(self, part: Covered) -> None:
+        """Remember that the digest of `part` is right."""
+        self._checked.put(part.entry, True)
+
+    def save(self) -> None:
+        """Write what is remembered beside the parts; silently not where that cannot be done."""
+        for index in (self._footers, self._checked):
+            index.save(self.lists)
+
+    def lists(self, path: str) -> bool:
+        """Tell whether a part is there, as far as its table was listed."""
+        table = path.split("/", 2)[1]
+        if table not in self._parts:
+            return True
+        if table not in self._paths:
+            self._paths[table] = {part.path for part in self._parts[table]}
+        return path in self._paths[table]
+
+    def _walk(self, table: str) -> tuple[Covered, ...]:
+        """List the parts of `table`; again where one of them went away meanwhile."""
+        for _ in range(_TRIES):
+            try:
+                found = [self._covered(entry) for entry in self._entries(table)]
+            except MissingError:
+                continue
+            return tuple(part for part in found if part is not None)
+        raise StoreError(
+            f"the parts of {self._storage.label!r} change faster than they can be listed",
+            "wait until whoever compacts or prunes it is done",
+        )
+
+    def _entries(self, table: str) -> list[Entry]:
+        """List the files of `table`, until no one can have moved any during the listing.
+
+        A file that is replaced by another one while a directory is read may show up as neither.
+        """
+        root, folder = self._storage.root, f"{PARTS}/{table}"
+        before = rewriting(root)
+        entries = list(self._storage.walk(folder))
+        for _ in range(_TRIES):
+            if rewriting(root) == before and not before[1]:
+                break
+            before, last = rewriting(root), entries
+            entries = list(self._storage.walk(folder))
+            if entries == last:
+                break
+        return entries
+
+    def _covered(self, entry: Entry) -> Covered | None:
+        """Return what a file covers, None where it is no part or cannot tell."""
+        part = layout.parse(entry.path)
+        if part is None or part.table not in TABLES or entry.path in self._distrusted:
+            return None
+        sessions: dict[str, str | None] | None = (
+            {part.session_id: None} if part.session_id else None
+        )
+        if known := self._footers.get(entry):
+            sessions = dict(known)
+        elif sessions is None:
+            found = self._footer(entry)
+            sessions = None if found is None else dict(found)
+        if sessions is None:
+            return None
+        return Covered(
+            path=entry.path,
+            table=part.table,
+            month=part.month,
+            device=part.device,
+            size_bytes=entry.size_bytes,
+            mtime_ns=entry.mtime_ns,
+            sessions=sessions,
+        )
+
+    def _footer(self, entry: Entry) -> dict[str, str] | None:
+        """Return the sessions in a part's footer; what is wrong with it becomes a problem."""
+        if known := self._footers.get(entry):
+            return known
+        try:
+            sessions = parts.read_footer(self._storage, entry.path).sessions
+        except parts.CorruptPartError as corrupt:
+            self.problems.append(quarantine.aside(self._storage, entry.path, str(corrupt)))
+            self._distrusted.add(entry.path)
+        except MissingError:
+            raise
+        except StoreError as error:
+            self.problems.append(str(error))
+        else:
+            self._footers.put(entry, sessions)
+            return sessions
+        return None
+
+    def _by_session(self, table: str) -> dict[str, list[Covered]]:
+        if table not in self._claims:
+            claims: dict[str, list[Covered]] = {}
+            for part in self.parts(table):
+                for session_id in part.sessions:
+                    claims.setdefault(session_id, []).append(part)
+            self._claims[table] = claims
+        return self._claims[table]
+
+    def _owners(self) -> dict[str, Covered]:
+        """Return the part that commits each session; find the conflicts on the way."""
+        if self._committed is not None:
+            return self._committed
+        owners, conflicts = {}, {}
+        stay_out = quarantine.conflicted(self._storage)
+        for session_id, claims in self._by_session("sessions").items():
+            told = claims
+            if len(claims) > 1:
+                told = [part for part in map(self.known, claims) if part.sessions[session_id]]
+            contents = {part.sessions[session_id] for part in told}
+            if len(contents) > 1 or session_id in stay_out:
+                conflicts[session_id] = tuple(part.path for part in claims)
+            elif told:
+                owners[session_id] = min(told, key=lambda part: part.rank)
+        self._committed, self._conflicts = owners, conflicts
+        return owners
+
+    def _counts(self, part: Covered, session_id: str) -> bool:
+        owner = self.owner(part.table, session_id)
+        return owner is not None and owner.path == part.path
+
+
+def _agree(one: str | None, other: str | None) -> bool:
+    """Tell whether two digests, as far as they are known, can be of the same content."""
+    return one is None or other is None or one == other
