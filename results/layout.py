@@ -18,6 +18,7 @@ import hashlib
 import re
 import time
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -32,11 +33,8 @@ COMPACT = "compact"
 SUFFIX = ".parquet"
 SESSION_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4,16}")
 
-_NAME = rf"(?P<name>(?:{SESSION_ID.pattern}|{COMPACT})-[0-9a-f]{{16}})\{SUFFIX}"
-_HIVE = re.compile(
-    rf"{PARTS}/(?P<table>\w+)/month=(?P<month>\d{{4}}-\d\d)/device=(?P<device>[^/]*)/{_NAME}"
-)
-_FLAT = re.compile(rf"{PARTS}/(?P<table>\w+)/{_NAME}")
+_NAME = re.compile(rf"((?:{SESSION_ID.pattern}|{COMPACT})-[0-9a-f]{{16}})\{SUFFIX}")
+_FOLDER = re.compile(rf"{PARTS}/(\w+)(?:/month=(\d{{4}}-\d\d)/device=([^/]*))?")
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,14 +77,27 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse(path: str) -> Part | None:
     """Return the place that `path` names, None for a file that is no part."""
-    if found := _HIVE.fullmatch(path):
-        table, month, device, name = found.groups()
-        return Part(table=table, month=month, device=unquote(device), name=name)
-    if (found := _FLAT.fullmatch(path)) and not found["name"].startswith(COMPACT):
-        table, name = found.groups()
-        month = f"{name[:4]}-{name[4:6]}"
-        return Part(table=table, month=month, device=None, name=name, format=1)
-    return None
+    folder, _, file = path.rpartition("/")
+    name = _NAME.fullmatch(file)
+    place = _place(folder)
+    if name is None or place is None:
+        return None
+    table, month, device = place
+    if month is not None:
+        return Part(table=table, month=month, device=device, name=name[1])
+    if file.startswith(COMPACT):
+        return None
+    return Part(table=table, month=f"{file[:4]}-{file[4:6]}", device=None, name=name[1], format=1)
+
+
+@lru_cache(maxsize=1024)
+def _place(folder: str) -> tuple[str, str | None, str | None] | None:
+    """Return table, month and device of a folder of parts, None for any other folder."""
+    found = _FOLDER.fullmatch(folder)
+    if found is None:
+        return None
+    table, month, device = found.groups()
+    return table, month, None if device is None else unquote(device)
 
 
 def name_of(sessions: Collection[str], data: bytes) -> str:

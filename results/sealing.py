@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -76,6 +75,8 @@ def _wanted(
 
 def _encode(plan: SessionPlan, content: Content) -> _Encoded:
     """Return the parts of a session by table; StoreError unless they read back as its records."""
+    from importlib.metadata import version  # slow to import, and most commands seal nothing
+
     recorded = tables.Recorded(
         plan=plan,
         runs=content.runs,

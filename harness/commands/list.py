@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
+
+import msgspec
 
 from harness.commands import options
 from harness.printable import one_line
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Print one line or object each."""
     rows = _LISTS[args.what](args)
     if args.json:
-        print(json.dumps(rows, indent=1))
+        print(msgspec.json.format(msgspec.json.encode(rows), indent=1).decode())
         return 0
     widths = [max((len(str(row[key])) for row in rows), default=0) for key in (rows or [{}])[0]]
     for row in rows:
