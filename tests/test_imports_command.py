@@ -16,7 +16,7 @@ from harness.errors import StoreError, UsageError
 from reports.change import changes
 from results.imports import intake
 from results.imports.session import Names, plan_of
-from results.query import load
+from results.sessions import load
 from results.store import Store
 
 FILES = Path(__file__).parent / "fixtures" / "imports"
@@ -172,6 +172,18 @@ def test_an_import_that_was_killed_is_completed_by_importing_again(command, tmp_
     assert whole.runs == intake.runs_of(plan, ready.reading, names)
 
 
+def test_an_import_that_was_killed_before_its_first_line_is_begun_again(command, tmp_path):
+    ready = intake.understood(PYTEST, "auto", Names())
+    plan = plan_of(ready.source, ready.word, ready.reading, Names())
+    store = Store.create(tmp_path / "store")
+    directory = tmp_path / "store" / "sessions" / plan.session_id
+    directory.mkdir()
+    (directory / "journal.ndjson").write_bytes(b'{"v":1,"sha')
+    code, out, _ = command("import", PYTEST)
+    assert (code, store.sessions()) == (0, (plan.session_id,))
+    assert f"imported as {plan.session_id}" in out
+
+
 def test_a_store_that_cannot_be_written_is_said(command, tmp_path):
     (tmp_path / "store").write_text("a file")
     code, out, err = command("import", PYTEST)
@@ -197,7 +209,7 @@ def test_the_session_of_an_import_is_broken(tmp_path, monkeypatch):
     def refuse(*_):
         raise StoreError("nothing is left of it")
 
-    monkeypatch.setattr("results.query.load", refuse)
+    monkeypatch.setattr("results.sessions.load", refuse)
     with pytest.raises(StoreError, match=r"in the store as session .* cannot be read: nothing is"):
         intake.keep(store, ready)
 

@@ -64,6 +64,7 @@ def test_every_file_is_recognised_by_its_format_alone_and_kept_whole(name, word)
     assert kept["documents"][Path(name).name] == (FILES / name).read_text()
     assert all(run.status == "ok" and run.duration_s > 0 for run in runs)
     assert all(row.verdict == "imprecise" and row.size_bytes is None for row in rows)
+    assert all("another tool made them" in row.reason for row in rows if row.latency_p50_s)
     assert all(row.power_reason and row.quality is None for row in rows)
 
 
@@ -238,11 +239,11 @@ def test_one_line_of_llama_bench_and_the_same_test_twice(tmp_path):
 
 def test_llama_bench_with_a_context_and_without_samples(tmp_path):
     def change(document):
-        document[0] |= {"n_gen": 16, "n_depth": 512}
+        document[0] |= {"n_gen": 16, "n_depth": 512, "model_type": "qwen2"}
         del document[0]["samples_ns"]
 
     _, runs, rows = taken(changed(tmp_path, "llama-bench/bench.json", change))
-    assert rows[0].scenario == "pp64+tg16 @ d512"
+    assert (rows[0].scenario, rows[0].variant) == ("pp64+tg16 @ d512", "unknown")
     assert rows[0].latency_p50_s is None
     assert "a mean only" in rows[0].reason
     assert runs[0].result["reported"]["latency_mean_s"] > 1
