@@ -190,6 +190,11 @@ def test_a_store_that_cannot_be_written_is_said(command, tmp_path):
     assert (code, out, err.count("\n")) == (2, "", 1)
 
 
+def test_a_bucket_takes_no_import_of_its_own(capsys):
+    assert cli.main(["import", str(PYTEST), "--store", "s3://lab/nights"]) == 2
+    assert "measure into a local store, then: boardmark store merge" in capsys.readouterr().err
+
+
 def test_another_document_with_the_same_first_digits_is_another_session(tmp_path):
     store = Store.create(tmp_path / "store")
     first = intake.understood(PYTEST, "auto", Names())

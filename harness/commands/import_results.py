@@ -18,6 +18,7 @@ from harness.errors import UsageError
 from harness.printable import one_line
 from results.imports import FORMATS, intake
 from results.imports.session import Names
+from results.storage import measurable
 from results.store import Store
 
 
@@ -44,6 +45,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Import every file that can be; the others are named, and end in exit code 2."""
     names = Names(device=args.device, model=args.model, variant=args.variant, backend=args.backend)
+    where = measurable(args.store)
     told: list[dict[str, Any]] = []
     refused: list[UsageError] = []
     for path in args.files:
@@ -54,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
             told.append({"file": str(path), "state": "refused", "reason": str(error)})
         else:
             # made for the first good file: nothing is written for bad ones
-            kept = intake.keep(Store.create(args.store), ready)
+            kept = intake.keep(Store.create(where), ready)
             told.append(_told(path, ready.word, kept))
         if not args.json and len(args.files) > len(refused):
             _say(told[-1])
