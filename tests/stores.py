@@ -8,6 +8,7 @@ from pathlib import Path
 import handmade
 import msgspec
 
+from results import parts, schema
 from results.schema import TABLES
 from results.store import Store
 
@@ -53,3 +54,17 @@ def golden(where):
     """Return a copy of the store of format 1."""
     shutil.copytree(GOLDEN, where)
     return Store.open(where)
+
+
+def compact(store, table, session_ids):
+    """Publish one part of `table` with these sessions beside the single ones; return its path."""
+    import pyarrow as pa
+
+    found = [
+        path.relative_to(store.root) for one in session_ids for path in files(store, table, one)
+    ]
+    footer = schema.joined(
+        [parts.read_footer(store.storage, str(path)) for path in found], "boardmark test"
+    )
+    rows = pa.concat_tables([parts.read_table(store.storage, str(path)) for path in found])
+    return parts.publish(store.storage, footer, parts.encode(rows, footer))
