@@ -1,13 +1,15 @@
 """What was read out of parts once, so that it need not be read again: a cache, no more.
 
 `index/<name>.msgpack` maps the path of each part to its size, its time of change, and what it gave.
-Parts are immutable, so that an entry holds while these two are the same. A file that cannot be read
-counts as missing, and a store that cannot be written is read anew each time.
+Parts are immutable, so that an entry holds while these two are the same. The file begins with the
+SHA-256 of the rest: one that is damaged or cannot be read counts as missing. A store that cannot be
+written is read anew each time.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +21,7 @@ from results.storage import Entry, Storage
 
 # Raised when the same part would give another value.
 _VERSION = 1
+_DIGEST = hashlib.sha256().digest_size
 
 T = TypeVar("T")
 
@@ -60,12 +63,17 @@ class Index(Generic[T]):
         kept = {path: value for path, value in self._known.items() if stays(path)}
         if self._changed or len(kept) < len(self._known):
             with contextlib.suppress(StoreError):
-                self._storage.replace(self.path, msgspec.msgpack.encode((_VERSION, kept)))
+                data = msgspec.msgpack.encode((_VERSION, kept))
+                self._storage.replace(self.path, hashlib.sha256(data).digest() + data)
         self._known, self._changed = kept, False
 
     def _read(self) -> dict[str, tuple[int, int, T]]:
         try:
-            version, known = msgspec.msgpack.decode(self._storage.read(self.path), type=self._type)
+            data = self._storage.read(self.path)
+            digest, data = data[:_DIGEST], data[_DIGEST:]
+            if hashlib.sha256(data).digest() != digest:
+                return {}
+            version, known = msgspec.msgpack.decode(data, type=self._type)
         except (StoreError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return {}
         return known if version == _VERSION else {}
