@@ -1,0 +1,216 @@
+"""Remove old sessions for good: as many as asked for stay, of each device the newest.
+
+What is about to go is written down first, in prune.json, so that a prune that was interrupted is
+completed by the next upkeep. A session's row in `sessions` goes before its other rows: whatever is
+killed in between, no reader sees half a session.
+"""
+
+from __future__ import annotations
+
+import calendar
+import contextlib
+import re
+import time
+from collections.abc import Collection, Iterable
+
+import msgspec
+
+from harness.errors import StoreError, UsageError
+from results import parts, quarantine
+from results.catalog import Catalog, Covered
+from results.schema import TABLES
+from results.storage import MissingError, Storage
+from results.store import Store
+from results.upkeep import rewrite
+
+INTENT = "prune.json"
+_DAY_S = 86400
+_KEEP = re.compile(r"(\d{1,6})(d?)")
+
+
+class Keep(msgspec.Struct, frozen=True, kw_only=True):
+    """What stays: the sessions of the last `days`, or the newest `sessions` of each device."""
+
+    days: int | None = None
+    sessions: int | None = None
+
+
+class Pruned(msgspec.Struct, frozen=True, kw_only=True):
+    """What went, or would go in a `dry_run`; `size_bytes` is the difference of all parts.
+
+    `problems` are sentences about parts that could not be rewritten.
+    """
+
+    removed: tuple[str, ...]
+    kept: int
+    size_bytes: int | None
+    dry_run: bool = False
+    problems: tuple[str, ...] = ()
+
+
+class _Intent(msgspec.Struct, frozen=True):
+    """What prune.json says: the sessions that are going."""
+
+    sessions: tuple[str, ...]
+
+
+def parse(text: str) -> Keep:
+    """Return what --keep says: `90d` or `200`; UsageError for anything else, and for nothing."""
+    found = _KEEP.fullmatch(text.strip())
+    if found is None or not int(found[1]):
+        raise UsageError(
+            f"--keep is not a number of days or sessions: {text!r}",
+            "90d keeps the last 90 days, 200 the newest 200 sessions of each device",
+        )
+    number = int(found[1])
+    return Keep(days=number) if found[2] else Keep(sessions=number)
+
+
+def prune(store: Store, keep: Keep, dry_run: bool = False) -> Pruned:
+    """Remove the sealed sessions that `keep` does not name; nothing but say so if `dry_run`.
+
+    Days count back from the newest session, or from now where that is earlier: a clock that jumps
+    ahead, or a lab that rests, must not empty a store.
+    """
+    if dry_run:
+        catalog = store.catalog()
+        going = _going(catalog, keep, _devices(store.storage, catalog), time.time())
+        kept = len(catalog.sessions()) - len(going)
+        return Pruned(removed=going, kept=kept, size_bytes=None, dry_run=True)
+    with store.locked():
+        problems = finish(store)
+        catalog = store.catalog()
+        problems += quarantine.settled(store.storage, catalog)
+        going = _going(catalog, keep, _devices(store.storage, catalog), time.time())
+        before = _size_bytes(catalog)
+        if going:
+            close_journals(store, going)
+            intent = msgspec.json.encode(_Intent(going)) + b"\n"
+            store.storage.publish(INTENT, intent)
+            problems += finish(store)
+            catalog.forget()
+        kept = len(catalog.sessions())
+        catalog.save()
+    return Pruned(
+        removed=going,
+        kept=kept,
+        size_bytes=before - _size_bytes(catalog),
+        problems=tuple(dict.fromkeys((*catalog.problems, *problems))),
+    )
+
+
+def finish(store: Store) -> list[str]:
+    """Complete a prune that was interrupted; return a sentence for each part that resists.
+
+    Every upkeep that changes a store begins with this. StoreError where the store cannot be
+    written.
+    """
+    storage = store.storage
+    if not pending(storage):
+        return []
+    with store.locked():
+        going = pending(storage)
+        problems: list[str] = []
+        for table in TABLES:
+            problems += _clear(storage, table, going)
+        if not problems:
+            storage.remove(INTENT)
+    return problems
+
+
+def close_journals(store: Store, sealed: Iterable[str]) -> None:
+    """Let the journals go whose sessions are sealed, which a writer that was killed left behind.
+
+    Otherwise a session that is pruned would be back as a live one.
+    """
+    if store.storage.root is None:
+        return
+    for session_id in sealed:
+        if store.journal(session_id).parent.is_dir():
+            store.seal(session_id)
+
+
+def pending(storage: Storage) -> tuple[str, ...]:
+    """Return the sessions that a prune was removing when it was interrupted."""
+    try:
+        return msgspec.json.decode(storage.read(INTENT), type=_Intent).sessions
+    except MissingError:
+        return ()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise StoreError(
+            f"{INTENT!r} in {storage.label!r} does not say what to remove: {error}",
+            "delete it and prune again",
+        ) from error
+
+
+def _clear(storage: Storage, table: str, going: Collection[str]) -> list[str]:
+    """Take sessions out of every part of a table, those that do not count too."""
+    problems = []
+    catalog = Catalog.of(storage)
+    gone = frozenset(going)
+    whole = []
+    for part in catalog.parts(table):
+        taken = gone & part.sessions.keys()
+        if len(taken) == len(part.sessions):
+            whole.append(part.path)
+        elif taken:
+            problems += _without(storage, part, taken)
+    storage.remove(*whole)
+    return problems
+
+
+def _without(storage: Storage, part: Covered, going: Collection[str]) -> list[str]:
+    """Publish a part without some of its sessions, then remove it."""
+    try:
+        made = rewrite.joined([rewrite.piece(storage, part, going)])
+    except parts.CorruptPartError as corrupt:
+        quarantine.aside(storage, part.path, str(corrupt))
+        return []
+    except MissingError:
+        return []
+    except StoreError as error:
+        return [str(error)]
+    rewrite.publish(storage, made)
+    storage.remove(part.path)
+    return []
+
+
+def _going(
+    catalog: Catalog, keep: Keep, devices: dict[str, str | None], now_unix_s: float
+) -> tuple[str, ...]:
+    """Return the committed sessions that do not stay, oldest first."""
+    known = catalog.sessions()
+    if not known:
+        return ()
+    if keep.days is not None:
+        end = min(now_unix_s, _unix_s(known[-1]))
+        return tuple(name for name in known if _unix_s(name) < end - keep.days * _DAY_S)
+    by_device: dict[str | None, list[str]] = {}
+    for name in known:
+        by_device.setdefault(devices[name], []).append(name)
+    by_device.pop(None, None)
+    gone = {name for of_one in by_device.values() for name in of_one[: -(keep.sessions or 1)]}
+    return tuple(sorted(gone))
+
+
+def _devices(storage: Storage, catalog: Catalog) -> dict[str, str | None]:
+    """Return the device of each committed session; None where its row cannot be read."""
+    found: dict[str, str | None] = {}
+    for part, out in catalog.live("sessions"):
+        for name in part.sessions.keys() - out:
+            found[name] = None
+            with contextlib.suppress(parts.CorruptPartError, StoreError):
+                found[name] = rewrite.place_of(storage, part, name).device
+    return found
+
+
+def _unix_s(session_id: str) -> float:
+    """Return when a session began, as its id says."""
+    try:
+        return calendar.timegm(time.strptime(session_id[:15], "%Y%m%dT%H%M%S"))
+    except ValueError:
+        return float("inf")  # no such day: no one knows how old it is, so it stays
+
+
+def _size_bytes(catalog: Catalog) -> int:
+    return sum(part.size_bytes for table in TABLES for part in catalog.parts(table))
