@@ -14,6 +14,9 @@ from results.cases import runs_per_case
 from results.sessions import load
 from results.store import Store
 
+# Imports may stand before the newest session; opening more than these would delay a start.
+_LOOKED_AT = 20
+
 
 class Took(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of a usual run beside its samples, of its first run on top, and of one call."""
@@ -26,18 +29,23 @@ class Took(msgspec.Struct, frozen=True, kw_only=True):
 def took(store: Store, sessions: int = 2) -> dict[str, Took]:
     """Return what the runs of each case key took.
 
-    Read from the newest `sessions` of the store, the newest counts; one that cannot be read tells
-    nothing.
+    Read from the newest `sessions` that were measured here, the newest counts; what another tool
+    measured tells nothing of our processes, nor does a session that cannot be read.
     """
     found: dict[str, Took] = {}
     catalog = store.catalog()
-    for session_id in store.sessions(catalog)[-sessions:]:
+    for session_id in reversed(store.sessions(catalog)[-_LOOKED_AT:]):
+        if sessions == 0:
+            break
         try:
-            runs = load(store, session_id, catalog).runs
+            session = load(store, session_id, catalog)
         except StoreError:
             continue
-        good = (run for run in runs if run.status == "ok")
-        found |= {key: of_runs(of_case) for key, of_case in runs_per_case(good).items()}
+        if session.plan.kind == "import":
+            continue
+        sessions -= 1
+        good = (run for run in session.runs if run.status == "ok")
+        found = {key: of_runs(of_case) for key, of_case in runs_per_case(good).items()} | found
     return found
 
 
