@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from math import isfinite
 from typing import Any
 
 import msgspec
@@ -20,6 +19,7 @@ from results import measured
 # probe and section of the report -> the phase that it covers
 _SECTIONS = {"host": "run", "timed_host": "timed", "own": "timed", "power": "energy"}
 _UNTOLD = "not reported"
+_USUAL = 2**63
 _NO_READINGS = ("unknown", "sentinel_ns", "reason", "name", "method", "scope", "source", "note")
 _COUNTS = ("ticks", "pages", "events", "switches", "faults", "periods", "n", "missed", "inferences")
 _UNITS = {name: name for name in ("s", "ns", "bytes", "hz", "c", "j", "w")}
@@ -54,12 +54,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def columns(runs: Iterable[Run]) -> dict[str, list[Any]]:
     """Return the columns of every reading of every run, in order."""
-    found = [(run, reading) for run in runs for reading in readings(run.result)]
-    of_run = {name: [getattr(run, name) for run, _ in found] for name in ("session_id", "run_id")}
-    of_reading = {
-        name: [getattr(reading, name) for _, reading in found] for name in Reading.__struct_fields__
-    }
-    return of_run | of_reading
+    found: list[Reading] = []
+    of_run: dict[str, list[str]] = {"session_id": [], "run_id": []}
+    for run in runs:
+        before = len(found)
+        found += readings(run.result)
+        of_run["session_id"] += [run.session_id] * (len(found) - before)
+        of_run["run_id"] += [run.run_id] * (len(found) - before)
+    names = Reading.__struct_fields__
+    return of_run | {name: [getattr(reading, name) for reading in found] for name in names}
 
 
 def readings(result: Json) -> Iterator[Reading]:
@@ -71,46 +74,54 @@ def readings(result: Json) -> Iterator[Reading]:
     yield from _section("memory", "last", measured.section(result, "last_memory"))
     sentinel = measured.section(result, "host").get("sentinel_ns")
     if sentinel is not None:
-        yield _reading("sentinel", "run", "sentinel_ns", sentinel, _UNTOLD)
+        yield _reading("sentinel", "run", "sentinel_ns", sentinel, {})
 
 
 def _section(probe: str, phase: str, found: Json) -> Iterator[Reading]:
     """Return the readings of one section of the report."""
-    reasons = measured.section(found, "unknown")
     if set(found) == {"reason"}:
-        yield _reading(probe, phase, f"{probe}_w", None, str(found["reason"]))
+        yield _reading(probe, phase, f"{probe}_w", None, found)
     for name, value in found.items():
         if name in _NO_READINGS:
             continue
-        reason = reasons.get(_SOURCES.get(name, name)) or found.get("reason") or _UNTOLD
         if name == "series":
             yield from _series(probe, phase, measured.section(found, name))
         elif isinstance(value, dict):
             for sensor, of_sensor in value.items():
-                yield _reading(probe, phase, f"{name}.{sensor}", of_sensor, str(reason))
+                yield _reading(probe, phase, f"{name}.{sensor}", of_sensor, found)
         elif not isinstance(value, bool | str):
-            yield _reading(probe, phase, name, value, str(reason))
+            yield _reading(probe, phase, name, value, found)
 
 
-def _reading(probe: str, phase: str, metric: str, value: Any, reason: str) -> Reading:
-    """Return one value, or one before and one after; none unless all of them are numbers."""
-    values: list[float] = []
-    if value is not None:
-        known = [_number(one) for one in (value if isinstance(value, list) else (value,))]
-        values = [] if None in known else measured.present(known)
+def _reading(probe: str, phase: str, metric: str, value: Any, section: Json) -> Reading:
+    """Return one value, or one before and one after; none, with the section's reason, if odd."""
+    values = _values(value)
     return Reading(
         probe=probe,
         metric=metric,
         phase=phase,
         unit=_unit(metric),
         values=values,
-        reason=None if values else reason,
+        reason=None if values else _reason(section, metric.partition(".")[0]),
     )
 
 
-def _number(value: Any) -> float | None:
-    """Return a finite number, by a short cut where it is a float: there are many."""
-    return value if type(value) is float and isfinite(value) else measured.number(value)
+def _values(value: Any) -> list[float]:
+    """Return a number or some, none unless all of them are finite; the usual ones first."""
+    if value is None:
+        return []
+    if type(value) in {int, float} and -_USUAL < value < _USUAL:
+        return [float(value)]
+    if not isinstance(value, list):
+        value = [value]
+    known = [measured.number(one) for one in value]
+    return [] if None in known else measured.present(known)
+
+
+def _reason(section: Json, name: str) -> str:
+    """Return why a reading of a section is empty."""
+    reasons = measured.section(section, "unknown")
+    return str(reasons.get(_SOURCES.get(name, name)) or section.get("reason") or _UNTOLD)
 
 
 def _series(probe: str, phase: str, found: Json) -> Iterator[Reading]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -45,7 +45,7 @@ def sample_rows(runs: Iterable[Run]) -> list[Json]:
     found = []
     for run in runs:
         if run.samples_ns:
-            found.append(_series(run, "latency", list(run.samples_ns)))
+            found.append(_series(run, "latency", run.samples_ns))
         if (warmup := _warmup(run.result)) is not None:
             found.append(_series(run, "warmup", warmup))
     return found
@@ -210,7 +210,7 @@ def _skip_row(skip: Skip, origins: dict[str, Any]) -> Json:
     }
 
 
-def _series(run: Run, metric: str, values: list[int]) -> Json:
+def _series(run: Run, metric: str, values: Sequence[int]) -> Json:
     """Return one row of `samples`."""
     return {
         "session_id": run.session_id,

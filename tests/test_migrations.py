@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.errors import StoreError
-from results import encoding, migrations, schema, tables
+from results import encoding, lines, migrations, schema, tables
 from results.schema import Footer
+from results.store import Store
 from results.tables import Recorded
 
 _GOLDEN = Path(__file__).parent / "golden"
@@ -161,6 +162,26 @@ def test_a_newer_minor_version_keeps_its_columns_and_its_word_through_a_rewrite(
     assert again.equals(read)
     assert (joined.version, joined.more) == ("2.7", {"site": "lab 3"})
     assert again.column_names[-2:] == ["thermal", "tariff"]
+
+
+def test_what_a_newer_minor_wrote_into_a_journal_survives_our_resume_and_seal(tmp_path):
+    store = Store.create(tmp_path / "store")
+    plan, (first, second, *_) = handmade.plan(), handmade.runs()
+    newer = {name: _plain(value) for name, value in (("plan", plan), ("run", first))}
+    newer["plan"]["cases"][0]["shelf"] = newer["plan"]["lab"] = "upstairs"
+    newer["run"]["attempt"] = {"number": 2}
+    journal = store.journal(plan.session_id)
+    store.start(plan).close()
+    journal.write_bytes(b"".join(lines.encode(kind, body) for kind, body in newer.items()))
+    with store.resume(plan.session_id) as open_journal:
+        open_journal.append(second)
+    by_table = {}
+    for path in store.seal(plan.session_id):
+        table = pq.read_table(store.root / path, partitioning=None)
+        by_table[schema.footer(table.schema.metadata).table] = table.to_pylist()
+    assert json.loads(by_table["sessions"][0]["plan_json"]) == newer["plan"]
+    found = [row["extra_json"] for row in by_table["runs"]]
+    assert [found[0] and json.loads(found[0]), found[1]] == [{"attempt": {"number": 2}}, None]
 
 
 def test_parts_of_two_minor_versions_lie_in_one_table():
