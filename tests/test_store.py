@@ -472,6 +472,7 @@ def test_a_read_only_store_can_be_read_and_says_why_it_cannot_be_written(tmp_pat
             Store.create(root)
         store = Store.open(root)
         assert len(load(store).runs) == 15
+        assert len(list_sessions(store).entries) == 1
         with pytest.raises(StoreError, match="read-only"):
             store.resume(_ID)
         with pytest.raises(StoreError, match="read-only"):
