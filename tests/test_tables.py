@@ -175,7 +175,12 @@ def test_the_same_machine_at_another_moment_is_the_same_environment():
 
 _HOST = {
     "window_s": 2.0,
-    "unknown": {"time_in_state": "no policy keeps it", "temperature_c": "no zone"},
+    "unknown": {
+        "time_in_state": "no policy keeps it",
+        "temperature_c": "no zone",
+        "max_frequency_hz": "gone",
+    },
+    "max_frequency_hz": {"policy0": None},
     "steal_share": 0.25,
     "ticks": 400,
     "swap_in_pages": 3,
@@ -205,6 +210,7 @@ def test_what_the_host_did_is_one_reading_each():
             [],
             reason,
         )
+    assert found["host", "run", "max_frequency_hz.policy0"].reason == "gone"
     sentinel = found["sentinel", "run", "sentinel_ns"]
     assert (sentinel.values, sentinel.unit) == ([100.0, 110.0], "ns")
     assert ("host", "run", "sentinel_ns") not in found
