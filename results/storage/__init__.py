@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -71,6 +72,12 @@ class Storage(Protocol):
 
     def filesystem(self) -> tuple[pyarrow.fs.FileSystem, str]:
         """Return Arrow's view of the place and the store's path in it, without a trailing slash."""
+
+    def translated(self, action: str, path: str) -> AbstractContextManager[None]:
+        """Turn errors of the place in the block into StoreErrors, for what uses `filesystem()`.
+
+        Those of a file's content, which Arrow also raises as OSError, are left as they are.
+        """
 
 
 def is_remote(where: str | Path) -> bool:

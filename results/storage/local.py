@@ -88,6 +88,17 @@ class LocalStorage:
         return fs.LocalFileSystem(), str(self._root.absolute())
 
     @contextlib.contextmanager
+    def translated(self, action: str, path: str) -> Iterator[None]:
+        """Turn the OSErrors of the block that have a number into StoreErrors."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is None:  # Arrow's word for a file that is not parquet
+                raise
+            with self._present(action, path):
+                raise
+
+    @contextlib.contextmanager
     def _present(self, action: str, path: str) -> Iterator[Path]:
         """Turn the OSErrors of the block into StoreErrors, a missing file into MissingError."""
         with translated(action, self._root / path):
