@@ -18,6 +18,7 @@ from harness.plan.sides import Side
 from harness.session.boards import Board
 from harness.session.pairing import Pairs
 from harness.stats.calibration import by_rank
+from results.storage import measurable
 from results.store import Store
 
 
@@ -33,6 +34,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure the sessions and say how far the calibration is; Ctrl-C keeps what is finished."""
+    args.store = measurable(args.store)
     held = policy.load(args.policy) if args.policy else Policy()
     both = _sides(args)
     store = Store.create(args.store)

@@ -20,7 +20,7 @@ import msgspec
 import backends
 from harness import places
 from harness.commands import options
-from harness.errors import StoreError
+from harness.errors import StoreError, UsageError
 from harness.plan.conditions import Finding
 from harness.plan.doctor import StoreState, assess, unwritable_cache
 from harness.session import tuning
@@ -28,6 +28,7 @@ from harness.session.boards import Board
 from harness.transport.interpreters import Interpreters
 from harness.transport.local import LocalTransport
 from harness.transport.package import cached_agent
+from results.storage import measurable
 
 _MARKS = {"ok": "+", "warn": "!", "missing": "-", "info": " "}
 
@@ -114,8 +115,12 @@ def _print_tuned(told: tuning.Tuned, state: Path, restoring: bool) -> None:
         print(f"previous values: {state}; boardmark doctor --tune restore puts them back")
 
 
-def look_at_store(path: Path) -> StoreState:
-    """Return whether `path`, which need not exist yet, can hold results, and the space there."""
+def look_at_store(where: str | Path) -> StoreState:
+    """Return whether `where`, which need not exist yet, can hold results, and the space there."""
+    try:
+        path = measurable(where)
+    except UsageError as error:
+        return StoreState(path=str(where), free_bytes=None, reason=error.message)
     # os.path, because Path.exists raises below a folder that may not be entered
     folders = (path, *path.absolute().parents)
     existing = next(folder for folder in folders if os.path.exists(folder))  # noqa: PTH110

@@ -27,6 +27,7 @@ from harness.session.pairing import Pairs
 from harness.types import Run
 from harness.whole_file import write_whole
 from reports import gate as formats
+from results.storage import measurable
 from results.store import Store
 
 _USUAL_SLOW_DOWN = 0.2
@@ -54,6 +55,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure both sides, judge, tell; return the exit code of the verdict."""
+    args.store = measurable(args.store)
     held = policy.load(args.policy) if args.policy else Policy()
     _check_slow_down(args.self_test, held.margin("latency_p50"))
     both = _sides(args)
