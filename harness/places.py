@@ -12,11 +12,14 @@ def checkout() -> Path | None:
     return root if (root / "pyproject.toml").exists() else None
 
 
-def store() -> Path:
-    """Return where results are kept: $BOARDMARK_STORE, results/data, or the user's data folder."""
+def store() -> str | Path:
+    """Return where results are kept: $BOARDMARK_STORE, results/data, or the user's data folder.
+
+    The variable may name a bucket: a URL stays text, for a path would lose its slashes.
+    """
     named = os.environ.get("BOARDMARK_STORE")
     if named:
-        return Path(named)
+        return named if "://" in named else Path(named)
     root = checkout()
     return root / "results" / "data" if root else _user("XDG_DATA_HOME", ".local/share")
 

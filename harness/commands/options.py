@@ -15,11 +15,17 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     """Declare --store."""
     parser.add_argument(
         "--store",
-        type=Path,
+        type=place,
         default=places.store(),
         metavar="DIR",
-        help="where results are kept (default: %(default)s)",
+        help="where results are kept; what only reads takes s3://bucket/prefix, too"
+        " (default: %(default)s)",
     )
+
+
+def place(text: str) -> str | Path:
+    """Return a directory as a path, and a URL as it stands: a path would lose its slashes."""
+    return text if "://" in text else Path(text)
 
 
 def add_session(parser: argparse.ArgumentParser) -> None:
