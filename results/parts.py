@@ -90,16 +90,21 @@ def read_footer(storage: Storage, path: str) -> Footer:
 
     Raises CorruptPartError and StoreError, the latter too for a part of a newer major version.
     """
+    return read_shape(storage, path)[0]
+
+
+def read_shape(storage: Storage, path: str) -> tuple[Footer, pa.Schema]:
+    """Return what `read_footer` does, and the columns as they lie in the file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     filesystem, base = storage.filesystem()
     try:
-        metadata = pq.read_schema(f"{base}/{path}", filesystem=filesystem).metadata
+        shape = pq.read_schema(f"{base}/{path}", filesystem=filesystem)
     except (pa.ArrowException, OSError) as error:
         storage.read(path)  # tells what is missing or cannot be read from what is damaged
         raise CorruptPartError(f"it is not readable as parquet: {error}") from error
-    return _footer(metadata, path)
+    return _footer(shape.metadata, path), shape.remove_metadata()
 
 
 def read_table(

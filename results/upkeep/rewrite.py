@@ -7,6 +7,7 @@ newer minor version stay as they are.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -54,8 +55,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
     """What one part gives to another one: the sessions in `footer`, and only those.
 
-    `tables` reads the rows in the columns `shape`; `path` is the part, None for rows that were
-    worked out.
+    `tables` reads the rows, in the version of format 2 that `footer` names; `shape` are their
+    columns in a file. `path` is the part, None for rows that were worked out.
     """
 
     footer: Footer
@@ -91,27 +92,27 @@ def piece(
     is of a newer major version.
     """
     with _named(part.path):
-        footer = parts.read_footer(storage, part.path)
+        footer, shape = parts.read_shape(storage, part.path)
     if place is not None:
         footer = msgspec.structs.replace(footer, month=place.month, device=place.device)
     kept, _ = parts.divided(footer, left_out)
+    old = footer.major < schema.major()
 
     def tables() -> Iterator[pa.Table]:
         for raw in _read(storage, part.path):
-            whole = migrations.upgraded(raw, footer.table, footer, sessions)
-            rows = migrations.for_file(whole)
+            rows = migrations.upgraded(raw, footer.table, footer, sessions) if old else raw
             yield parts.without(rows, left_out) if left_out else rows
 
-    return Piece(footer=kept, shape=_shape(storage, part, footer), tables=tables, path=part.path)
+    if old:
+        kept = msgspec.structs.replace(kept, version=schema.VERSION)
+        shape = schema.schema(footer.table)
+    return Piece(footer=kept, shape=shape, tables=tables, path=part.path)
 
 
 def worked_out(footer: Footer, tables: Tables) -> Piece:
     """Return rows in the logical schema, which are in no part yet, as a piece."""
 
-    def of_file() -> Iterator[pa.Table]:
-        return map(migrations.for_file, tables())
-
-    return Piece(footer=footer, shape=schema.schema(footer.table), tables=of_file)
+    return Piece(footer=footer, shape=schema.schema(footer.table), tables=tables)
 
 
 def joined(pieces: Sequence[Piece], limit_bytes: int | None = None) -> Joined:
@@ -122,11 +123,11 @@ def joined(pieces: Sequence[Piece], limit_bytes: int | None = None) -> Joined:
     taken = list(pieces)
     while True:
         footer = schema.joined([one.footer for one in taken], writer())
-        file = _File(footer, _common([one.shape for one in taken], footer.table))
+        file = _File(footer, _common(taken, footer.table))
         count = 0
         for one in taken:
             for rows in one.tables():
-                file.add(rows)
+                file.add(rows, one.footer)
             count += 1
             if limit_bytes is not None and file.size_bytes >= limit_bytes:
                 break
@@ -144,12 +145,12 @@ class _File:
         import pyarrow.parquet as pq
 
         self._shape = shape.with_metadata(schema.metadata(footer))
+        self._footer = footer
         self._group = parts.ROW_GROUP[footer.table]
-        self._several = len(footer.sessions) > 1
         self._sink = pa.BufferOutputStream()
         how = encoding.options(footer.table, shape.names)
         self._writer = pq.ParquetWriter(self._sink, self._shape, **how)
-        self._held: list[pa.Table] = []
+        self._held: list[tuple[str, pa.Table]] = []
         self._rows = self._bytes = 0
 
     @property
@@ -157,9 +158,9 @@ class _File:
         """Return what was written so far."""
         return int(self._sink.tell())
 
-    def add(self, rows: pa.Table) -> None:
-        """Take rows; those that make a row group are written."""
-        self._held.append(rows)
+    def add(self, rows: pa.Table, footer: Footer) -> None:
+        """Take rows of the version that `footer` names; those that make a row group are written."""
+        self._held.append((footer.version, rows))
         self._rows += len(rows)
         self._bytes += rows.nbytes
         if self._rows >= self._group or self._bytes >= _BYTES:
@@ -173,16 +174,20 @@ class _File:
         return data
 
     def _write(self) -> None:
+        """Write a row group; rows of one version are brought to today's columns together."""
         import pyarrow as pa
 
         if not self._held:
             return
-        empty = self._shape.empty_table()
-        rows = pa.concat_tables([empty, *self._held], promote_options="default")
-        rows = rows.select(self._shape.names).cast(self._shape)
-        if self._several:
+        found = [self._shape.empty_table()]
+        for version_, held in itertools.groupby(self._held, key=lambda one: one[0]):
+            raw = pa.concat_tables([rows for _, rows in held], promote_options="default")
+            footer = msgspec.structs.replace(self._footer, version=version_)
+            found.append(migrations.for_file(migrations.upgraded(raw, footer.table, footer)))
+        rows = pa.concat_tables(found, promote_options="default").select(self._shape.names)
+        if len(self._footer.sessions) > 1:
             rows = rows.sort_by("session_id")
-        self._writer.write_table(rows, row_group_size=self._group)
+        self._writer.write_table(rows.cast(self._shape), row_group_size=self._group)
         self._held, self._rows, self._bytes = [], 0, 0
 
 
@@ -248,24 +253,11 @@ def _read(storage: Storage, path: str) -> Iterator[pa.Table]:
         yield batch
 
 
-def _shape(storage: Storage, part: Covered, footer: Footer) -> pa.Schema:
-    """Return the columns that a part has in format 2."""
-    import pyarrow.parquet as pq
-
-    known = schema.schema(footer.table)
-    if footer.major < schema.major():
-        return known
-    filesystem, base = storage.filesystem()
-    with storage.translated("read", part.path):
-        found = pq.read_schema(f"{base}/{part.path}", filesystem=filesystem)
-    return _common([known, found.remove_metadata()], footer.table)
-
-
-def _common(shapes: Sequence[pa.Schema], table: str) -> pa.Schema:
-    """Return the columns that any of `shapes` has."""
+def _common(pieces: Sequence[Piece], table: str) -> pa.Schema:
+    """Return the columns of a file of `table` with all of these pieces: ours, then unknown ones."""
     import pyarrow as pa
 
-    distinct = list(dict.fromkeys(shapes))
+    distinct = list(dict.fromkeys([schema.schema(table), *(one.shape for one in pieces)]))
     try:
         return pa.unify_schemas(distinct)
     except pa.ArrowException as error:
