@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.transport.local import LocalTransport
+
+if TYPE_CHECKING:
+    from s3_service import Service
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +26,24 @@ def local(agent_cache: Path) -> Iterator[LocalTransport]:
     transport = LocalTransport(agent_cache)
     yield transport
     transport.close()
+
+
+@pytest.fixture(scope="session")
+def s3_for_all() -> Iterator[Service]:
+    from s3_service import served
+
+    with served() as service:
+        yield service
+
+
+@pytest.fixture
+def s3(s3_for_all: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Return an S3 service on the loopback that the AWS variables, and nothing else, lead to."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in s3_for_all.variables().items():
+        monkeypatch.setenv(name, value)
+    return s3_for_all
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import secrets
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +23,6 @@ class Service:
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self.s3 = self._client("s3")
-        self._users = 0
 
     def _client(self, name: str) -> Any:
         return boto3.client(
@@ -32,7 +33,9 @@ class Service:
             aws_secret_access_key="root",
         )
 
-    def bucket(self, name: str) -> str:
+    def bucket(self) -> str:
+        """Return the name of a new bucket."""
+        name = f"lab-{secrets.token_hex(6)}"
         self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         return name
 
@@ -42,8 +45,7 @@ class Service:
 
     def user(self, *rights: str) -> dict[str, str]:
         """Return the variables that sign a new user with these rights in."""
-        iam, self._users = self._client("iam"), self._users + 1
-        name = f"user{self._users}"
+        iam, name = self._client("iam"), f"user-{secrets.token_hex(6)}"
         iam.create_user(UserName=name)
         if rights:
             policy = {
@@ -80,6 +82,9 @@ class Service:
     def variables(self) -> dict[str, str]:
         """Return the variables that lead to this service, with keys that are not checked."""
         return {
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "root",

@@ -83,8 +83,7 @@ class BucketStorage:
         self._settings = settings()
         with self.translated("open"):
             self._fs = _connected(self._settings, _FIRST_SILENCE_S)
-            # Arrow takes a bucket that is not there for an empty one
-            if not self._infos("", recursive=False) and not self._is(place.bucket, "Directory"):
+            if not self._listed("", recursive=False) and self._bucket_is_missing():
                 raise missing(f"s3://{place.bucket}")
             self._fs = _connected(self._settings, _SILENCE_S)
 
@@ -101,8 +100,14 @@ class BucketStorage:
     def walk(self, prefix: str = "") -> Iterator[Entry]:
         """Yield the objects below `prefix`, sorted like a directory."""
         with self.translated("read", prefix):
-            found = self._infos(prefix, recursive=True)
-        yield from sorted(found, key=lambda entry: entry.path.split("/"))
+            found = self._listed(prefix, recursive=True)
+        cut = len(self._place.base) + 1
+        entries = [
+            Entry(path=info.path[cut:], size_bytes=info.size, mtime_ns=info.mtime_ns)
+            for info in found
+            if info.type.name == "File" and not info.base_name.startswith(UNFINISHED)
+        ]
+        yield from sorted(entries, key=lambda entry: entry.path.split("/"))
 
     def read(self, path: str) -> bytes:
         """Return the bytes of an object; MissingError where there is none."""
@@ -159,6 +164,16 @@ class BucketStorage:
         with contextlib.suppress(MissingError), self.translated("remove", path):
             self._fs.delete_file(self._at(path))
 
+    def _bucket_is_missing(self) -> bool:
+        """Tell an empty listing from that of a bucket that is not there: Arrow does not.
+
+        Who may list it need not have the right to ask for the bucket itself: then it is there.
+        """
+        try:
+            return not self._is(self._place.bucket, "Directory")
+        except OSError:
+            return False
+
     def _is(self, place: str, kind: str) -> bool:
         """Tell whether there is a File or a Directory of that name."""
         return bool(self._fs.get_file_info(place).type.name == kind)
@@ -167,16 +182,13 @@ class BucketStorage:
         with self._fs.open_output_stream(self._at(path)) as sink:
             sink.write(data)
 
-    def _infos(self, prefix: str, recursive: bool) -> Sequence[Entry]:
+    def _listed(self, prefix: str, recursive: bool) -> Sequence[Any]:
+        """Return Arrow's FileInfo of everything below a prefix."""
         from pyarrow import fs
 
         wanted = fs.FileSelector(self._at(prefix), allow_not_found=True, recursive=recursive)
-        cut = len(self._place.base) + 1
-        return [
-            Entry(path=info.path[cut:], size_bytes=info.size, mtime_ns=info.mtime_ns)
-            for info in self._fs.get_file_info(wanted)
-            if info.type == fs.FileType.File and not info.base_name.startswith(UNFINISHED)
-        ]
+        found: list[Any] = self._fs.get_file_info(wanted)
+        return found
 
     def _at(self, path: str) -> str:
         return f"{self._place.base}/{path}".rstrip("/")

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import UsageError
+from results.storage import shown
 
 _ENDPOINT = re.compile(r"(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?/?")
 _USUAL_REGION = "us-east-1"
@@ -58,7 +59,8 @@ def _split(url: str) -> tuple[str, str]:
     found = _ENDPOINT.fullmatch(url)
     if found is None:
         raise UsageError(
-            f"AWS_ENDPOINT_URL is not an endpoint: {url!r}", "write it like https://host:9000"
+            f"AWS_ENDPOINT_URL is not an endpoint: {shown(url)!r}",
+            "write it like https://host:9000",
         )
     return found[1], found[2] + (found[3] or "")
 
