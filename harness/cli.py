@@ -27,6 +27,7 @@ COMMANDS = {
     "show": "print the table of a session",
     "report": "draw the HTML report of a session",
     "compare": "compare two stored sessions case by case",
+    "history": "say how cases went over the nights, or ask the store in SQL",
     "export": "write a session's cases as csv, json or parquet",
     "build": "build the variants of a model without measuring them",
     "doctor": "say what this machine can measure, what not, and what would fix it",

@@ -33,11 +33,20 @@ def to_csv(rows: Iterable[CaseRow]) -> str:
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
+    return _csv(COLUMNS, ([getattr(row, name) for name in COLUMNS] for row in rows))
+
+
+def table_to_csv(table: Any) -> str:
+    """Return a pyarrow table as the same kind of text."""
+    columns = [table[name].to_pylist() for name in table.column_names]
+    return _csv(table.column_names, zip(*columns, strict=True))
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow([_cell(getattr(row, name)) for name in COLUMNS])
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return out.getvalue()
 
 
@@ -57,6 +66,8 @@ def _cell(value: Any) -> Any:
     """Return a value as a cell of a text file."""
     if isinstance(value, dict):
         return msgspec.json.encode(value).decode() if value else ""
+    if isinstance(value, list):
+        return msgspec.json.encode(value).decode()
     if isinstance(value, tuple):
         value = "; ".join(value)
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):

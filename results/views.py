@@ -1,0 +1,258 @@
+"""The five tables of a store as views of DuckDB: one road for a directory and a bucket.
+
+Sealed parts are read through an Arrow dataset, so that a question opens only the files of its
+months and devices and takes only its columns out of them. What is not a part of format 2 stands
+beside them in memory: sessions that are not sealed, and those of format 1. Each session is there
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from harness.errors import StoreError
+from results import parts, quarantine, schema, sessions, tables
+from results.catalog import Covered
+from results.storage import MissingError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from results.store import Store
+
+_TRIES = 20
+_CONTESTED = "part"
+
+
+class UnansweredError(Exception):
+    """DuckDB cannot answer, although every part it read is sound; the message is its first line."""
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """Which parts can matter: of one device, of months from `first` to `last`, of some sessions."""
+
+    device: str | None = None
+    first: str | None = None
+    last: str | None = None
+    sessions: frozenset[str] | None = None
+
+    def holds(self, part: Covered) -> bool:
+        """Tell whether a part of format 2 can hold what is asked for."""
+        return (
+            self.device in (None, part.device)
+            and (self.first is None or self.first <= part.month)
+            and (self.last is None or part.month <= self.last)
+            and (self.sessions is None or not self.sessions.isdisjoint(part.sessions))
+        )
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked: `text` is SQL in which $name stands for one of `values`.
+
+    `table` is the one it reads, if it is known beforehand.
+    """
+
+    text: str
+    table: str | None = None
+    scope: Scope = Scope()
+    values: Mapping[str, Any] = {}
+
+    def reads(self, connection: Any) -> list[str]:
+        """Return the tables of a store that it reads, found by DuckDB where nobody named it."""
+        if self.table is not None:
+            return [self.table]
+        named = {name.lower() for name in connection.get_table_names(self.text)}
+        return [table for table in schema.TABLES if table in named]
+
+
+class Views:
+    """The tables of one store; `problems` are sentences about what could not be read."""
+
+    def __init__(self, store: Store) -> None:
+        """Name the store; nothing is read yet."""
+        self.problems: list[str] = []
+        self.catalog = store.catalog()
+        self._store = store
+        self._beside: dict[str, dict[str, pa.Table]] = {}
+        self._live: dict[str, list[tuple[Covered, frozenset[str]]]] = {}
+
+    def answer(self, question: Question) -> pa.Table:
+        """Return the answer of DuckDB.
+
+        A part that turns out corrupt goes to quarantine, one that was compacted or pruned meanwhile
+        is looked up anew, and the question is asked again. UnansweredError where that is not why it
+        fails.
+        """
+        import duckdb
+        import pyarrow as pa
+
+        for _ in range(_TRIES):
+            read: list[Covered] = []
+            with _connected() as connection:
+                try:
+                    for table in question.reads(connection):
+                        read += self._define(connection, table, question.scope)
+                    found = connection.sql(question.text, params=dict(question.values))
+                    answer = None if found is None else found.to_arrow_table()
+                except MissingError:
+                    self._forget()
+                except (duckdb.Error, pa.ArrowException, OSError) as error:
+                    if not self._broken(read, error):
+                        raise UnansweredError(str(error).strip().partition("\n")[0]) from error
+                else:
+                    self.catalog.save()
+                    if answer is None:
+                        raise UnansweredError("it gives no table")
+                    return answer
+        raise StoreError(
+            f"the parts of {self._store.label!r} change faster than they can be read",
+            "wait until whoever compacts or prunes it is done",
+        )
+
+    def _define(self, connection: Any, table: str, scope: Scope) -> list[Covered]:
+        """Define the view of one table; return the parts that it reads."""
+        import pyarrow as pa
+
+        beside = self._outside(table)
+        chosen = self._chosen(table, scope)
+        plain = [part for part, out in chosen if not out]
+        contested = [(part, out) for part, out in chosen if out]
+        queries = []
+        if plain:
+            connection.register(f"{table}_parts", self._dataset(table, plain))
+            queries.append(f"FROM {table}_parts")
+        if contested:
+            connection.register(f"{table}_contested", self._dataset(table, contested, True))
+            connection.register(f"{table}_out", _left_out(contested))
+            queries.append(
+                f"SELECT * EXCLUDE ({_CONTESTED}) FROM {table}_contested"
+                f" ANTI JOIN {table}_out USING ({_CONTESTED}, session_id)"
+            )
+        if beside or not queries:
+            empty = schema.logical(table).empty_table()
+            connection.register(f"{table}_beside", pa.concat_tables([empty, *beside]))
+            queries.append(f"FROM {table}_beside")
+        connection.execute(f"CREATE TEMP VIEW {table} AS {' UNION ALL '.join(queries)}")
+        return [part for part, _ in chosen]
+
+    def _chosen(self, table: str, scope: Scope) -> list[tuple[Covered, frozenset[str]]]:
+        """Return the sound parts in scope, each with the sessions that do not count in it."""
+        while True:
+            if table not in self._live:
+                self._live[table] = self.catalog.live(table)
+            chosen = [
+                (part, out.union(self._beside.keys() & part.sessions))
+                for part, out in self._live[table]
+                if part.device is not None and scope.holds(part)
+            ]
+            _, problems = self.catalog.sound(part for part, _ in chosen)
+            self._tell(self.catalog.problems)
+            if not problems:
+                return chosen
+            self._tell(problems)
+            self._forget()
+
+    def _outside(self, table: str) -> list[pa.Table]:
+        """Return the rows of the sessions that no part of format 2 holds."""
+        catalog = self.catalog
+        commits = (part for part in catalog.parts("sessions") if part.device is None)
+        old = {name for part in commits for name in part.sessions}.intersection(catalog.sessions())
+        for session_id in old.union(self._store.live(catalog)) - self._beside.keys():
+            try:
+                session = sessions.load(self._store, session_id, catalog)
+            except StoreError as error:
+                self._tell([str(error)])
+                continue
+            self._tell(session.problems)
+            recorded = tables.Recorded(plan=session.plan, runs=session.runs, notes=session.notes)
+            self._beside[session_id] = tables.arrow(recorded)
+        return [of_session[table] for of_session in self._beside.values()]
+
+    def _dataset(self, table: str, chosen: Sequence[Any], numbered: bool = False) -> Any:
+        """Return parts as one Arrow dataset; their device and month come from their paths.
+
+        With `numbered` each part's place in `chosen` is a column.
+        """
+        import pyarrow as pa
+        from pyarrow import dataset
+
+        filesystem, base = self._store.storage.filesystem()
+        shape = schema.logical(table)
+        if numbered:
+            shape = shape.append(pa.field(_CONTESTED, pa.int64()))
+        # a whole part is not wanted in memory before its first row is
+        scan = dataset.ParquetFragmentScanOptions(pre_buffer=self._store.storage.root is None)
+        parquet = dataset.ParquetFileFormat(default_fragment_scan_options=scan)
+        fragments = []
+        for number, one in enumerate(chosen):
+            part = one[0] if numbered else one
+            place = (dataset.field("device") == part.device) & (
+                dataset.field("month") == part.month
+            )
+            if numbered:
+                place &= dataset.field(_CONTESTED) == number
+            path = f"{base}/{part.path}"
+            fragments.append(parquet.make_fragment(path, filesystem, place))
+        return dataset.FileSystemDataset(fragments, shape, parquet, filesystem)
+
+    def _broken(self, read: Iterable[Covered], error: Exception) -> bool:
+        """Tell whether a part among `read` is corrupt or gone, so that asking again helps.
+
+        Every byte is checked: what was found right once may have rotted since.
+        """
+        import duckdb
+
+        if isinstance(error, duckdb.ProgrammingError):  # the question itself is wrong
+            return False
+        broken = False
+        for part in read:
+            try:
+                parts.read_bytes(self._store.storage, part.path)
+            except parts.CorruptPartError as corrupt:
+                aside = quarantine.aside(self._store.storage, part.path, str(corrupt))
+                self._tell([aside])
+                self.catalog.distrust(part)
+            except MissingError:
+                pass
+            else:
+                continue
+            self._forget()
+            broken = True
+        return broken
+
+    def _forget(self) -> None:
+        """List the parts anew at the next question."""
+        self.catalog.forget()
+        self._live.clear()
+
+    def _tell(self, problems: Iterable[str]) -> None:
+        """Keep sentences, each once."""
+        self.problems += [one for one in dict.fromkeys(problems) if one not in self.problems]
+
+
+def _connected() -> Any:
+    """Return a database in memory; what does not fit there goes to the machine's folder for that.
+
+    Not to the current directory, which is where DuckDB would put it.
+    """
+    import tempfile
+
+    import duckdb
+
+    return duckdb.connect(config={"temp_directory": tempfile.gettempdir()})
+
+
+def _left_out(contested: Sequence[tuple[Covered, frozenset[str]]]) -> pa.Table:
+    """Return the sessions that do not count in which part."""
+    import pyarrow as pa
+
+    pairs = [(number, name) for number, (_, out) in enumerate(contested) for name in sorted(out)]
+    return pa.table(
+        {
+            _CONTESTED: pa.array([number for number, _ in pairs], pa.int64()),
+            "session_id": pa.array([name for _, name in pairs], pa.string()),
+        }
+    )
