@@ -215,6 +215,16 @@ def test_sound_parts_are_hashed_once_and_rotten_ones_go_to_quarantine(store, mon
     assert not path.exists()
 
 
+def test_a_rotten_part_that_cannot_be_moved_does_not_count_either(store):
+    (path,) = stores.files(store, "runs", _B)
+    path.write_bytes(b"junk")
+    (store.root / "quarantine").write_text("in the way")
+    catalog = Catalog.of(store.storage)
+    catalog.sound(catalog.parts("runs"))
+    assert [set(part.sessions) for part, _ in catalog.live("runs")] == [{_A}, {_C}]
+    assert path.exists()
+
+
 def test_a_part_of_a_newer_major_version_is_named_and_does_not_count(store):
     path = store.root / stores.compact(store, "sessions", (_A, _B))
     rows = pq.ParquetFile(path).read()

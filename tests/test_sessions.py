@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import StoreError, UsageError
-from results import layout, parts
+from results import index, layout, parts
+from results.index import Index
 from results.schema import TABLES
-from results.sessions import Session, list_sessions, load
+from results.sessions import Entry, Session, list_sessions, load
 from results.storage import open_storage
 from results.store import Store
 
@@ -234,6 +235,16 @@ def test_deleting_the_index_changes_nothing(tmp_path):
         path.unlink()
     assert list_sessions(store) == first
     assert sorted((store.root / "index").iterdir()) == index
+
+
+def test_an_index_of_another_version_is_not_believed(store, monkeypatch):
+    first = list_sessions(store)
+    monkeypatch.setattr(parts, "read_table", None)
+    assert list_sessions(store) == first
+    monkeypatch.undo()
+    monkeypatch.setattr(index, "_VERSION", 2)
+    assert Index(store.storage, "entries", tuple[Entry, ...]).known == {}
+    assert list_sessions(store) == first
 
 
 def test_a_listing_reads_no_part_twice(store, monkeypatch):

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from harness.errors import StoreError, UsageError
 from harness.types import Quality
 from results import durable, parts
+from results.journal import Journal
 from results.layout import SESSION_ID
 from results.schema import TABLES, VERSION, schema
 from results.sessions import list_sessions, load
@@ -107,6 +108,47 @@ def test_a_seal_of_a_session_that_lost_a_part_gives_it_back(store):
     _revive(store, journal)
     assert store.seal(_ID) == first
     assert stores.contents(store.root / "parts") == before
+
+
+def test_a_seal_writes_only_what_no_part_holds_yet(store):
+    stores.live(store)
+    journal = store.journal(_ID).read_bytes()
+    first = store.seal(_ID)
+    stores.live(store, session_id="20261121T000000Z-0000")
+    store.seal("20261121T000000Z-0000")
+    whole = stores.compact(store, "sessions", (_ID, "20261121T000000Z-0000"))
+    for path in (first[0], first[2]):
+        (store.root / path).unlink()
+    _revive(store, journal)
+    assert store.seal(_ID) == (whole, *first[1:])
+    assert not (store.root / first[0]).exists()
+
+
+def test_a_journal_beside_its_session_sealed_in_format_1_is_no_conflict(tmp_path):
+    store = stores.golden(tmp_path / "store")
+    sealed = load(store, store.sessions()[0])
+    before = stores.contents(store.root / "parts")
+    directory = store.journal(sealed.plan.session_id).parent
+    directory.mkdir()
+    with Journal.create(directory, sealed.plan) as journal:
+        for run in sealed.runs:
+            journal.append(run)
+        for note in sealed.notes:
+            journal.note(note)
+    assert len(store.seal(sealed.plan.session_id)) == 3
+    assert not directory.exists()
+    assert stores.contents(store.root / "parts") == before
+    assert not (store.root / "quarantine").exists()
+
+
+def test_a_seal_that_was_killed_while_its_journal_went_is_complete(store):
+    stores.live(store)
+    first = store.seal(_ID)
+    directory = store.root / "sessions" / _ID
+    directory.mkdir()
+    (directory / "lock").touch()
+    assert store.seal(_ID) == first
+    assert not directory.exists()
 
 
 def test_one_session_with_two_contents_is_kept_twice_in_quarantine_and_told(store, tmp_path):
