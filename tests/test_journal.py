@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import handmade
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -156,6 +157,36 @@ def test_the_same_run_twice_is_one_run_and_another_under_its_name_is_refused(dir
             journal.append(handmade.run(0, handmade.FP32, 3))
         assert journal.runs == (first,)
     assert len((directory / JOURNAL).read_bytes().splitlines()) == 2
+
+
+def test_a_run_that_was_written_twice_counts_once(directory):
+    first, second = handmade.runs()[:2]
+    _write(directory, [first, second])
+    once = read(directory / JOURNAL)
+    (directory / JOURNAL).unlink()
+    with Journal.create(directory, handmade.plan()) as journal:
+        for run in (first, first, second, first):
+            journal._append("run", run)
+    twice = read(directory / JOURNAL)
+    assert (twice.runs, twice.run_json) == ((first, second), once.run_json)
+    assert twice.digest == once.digest
+
+
+def test_the_texts_of_a_newer_version_are_kept_as_they_are(directory):
+    run = msgspec.to_builtins(handmade.runs()[0]) | {"mood": "fine"}
+    plan = msgspec.to_builtins(handmade.plan()) | {"weather": {"rain": True}}
+    with Journal.create(directory, handmade.plan()) as journal:
+        journal._append("run", run)
+    content = read(directory / JOURNAL)
+    assert msgspec.json.decode(content.run_json[0])["mood"] == "fine"
+    assert content.plan_json == msgspec.json.encode(handmade.plan())
+    (directory / JOURNAL).unlink()
+    with Journal.create(directory, plan) as journal:
+        journal._append("run", run)
+    newer = read(directory / JOURNAL)
+    assert msgspec.json.decode(newer.plan_json)["weather"] == {"rain": True}
+    assert newer.digest != content.digest
+    assert (newer.plan, newer.runs) == (content.plan, content.runs)
 
 
 @given(

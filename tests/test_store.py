@@ -396,6 +396,18 @@ def test_resume_goes_on_where_it_stopped(store):
     assert load(store).runs == tuple(runs)
 
 
+def test_what_a_newer_version_journaled_survives_resuming_and_sealing(store):
+    runs = handmade.runs()
+    with store.start(handmade.plan()) as journal:
+        journal._append("run", msgspec.to_builtins(runs[0]) | {"mood": "fine"})
+    with store.resume(_ID) as journal:
+        journal.append(runs[1])
+    sealed = {path.split("/")[1]: path for path in store.seal(_ID)}
+    rows = pq.ParquetFile(store.root / sealed["runs"]).read().to_pylist()
+    assert [row["extra_json"] for row in rows] == ['{"mood":"fine"}', None, None]
+    assert load(store).runs == tuple(runs[:2])
+
+
 def test_resume_says_why_it_cannot(store):
     stores.live(store)
     with pytest.raises(StoreError, match="there is no session '20261120T141500Z-0000'"):
