@@ -25,7 +25,7 @@ from results.upkeep import rewrite
 
 INTENT = "prune.json"
 _DAY_S = 86400
-_KEEP = re.compile(r"(\d{1,6})(d?)")
+_KEEP = re.compile(r"([0-9]{1,6})(d?)")
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,12 +108,11 @@ def finish(store: Store) -> list[str]:
     storage = store.storage
     if not pending(storage):
         return []
+    problems: list[str] = []
     with store.locked():
         going = pending(storage)
-        problems: list[str] = []
-        for table in TABLES:
-            problems += _clear(storage, table, going)
-        if not problems:
+        cleared = [_clear(storage, table, going, problems) for table in TABLES]
+        if all(cleared):
             storage.remove(INTENT)
     return problems
 
@@ -143,36 +142,37 @@ def pending(storage: Storage) -> tuple[str, ...]:
         ) from error
 
 
-def _clear(storage: Storage, table: str, going: Collection[str]) -> list[str]:
-    """Take sessions out of every part of a table, those that do not count too."""
-    problems = []
+def _clear(storage: Storage, table: str, going: Collection[str], problems: list[str]) -> bool:
+    """Take sessions out of every part of a table, those that do not count too; tell if all went."""
     catalog = Catalog.of(storage)
     gone = frozenset(going)
     whole = []
+    cleared = True
     for part in catalog.parts(table):
         taken = gone & part.sessions.keys()
         if len(taken) == len(part.sessions):
             whole.append(part.path)
         elif taken:
-            problems += _without(storage, part, taken)
+            cleared = _without(storage, part, taken, problems) and cleared
     storage.remove(*whole)
-    return problems
+    return cleared
 
 
-def _without(storage: Storage, part: Covered, going: Collection[str]) -> list[str]:
-    """Publish a part without some of its sessions, then remove it."""
+def _without(storage: Storage, part: Covered, going: Collection[str], problems: list[str]) -> bool:
+    """Publish a part without some of its sessions, then remove it; tell if they went."""
     try:
         made = rewrite.joined([rewrite.piece(storage, part, going)])
     except parts.CorruptPartError as corrupt:
-        quarantine.aside(storage, part.path, str(corrupt))
-        return []
+        problems.append(quarantine.aside(storage, part.path, str(corrupt)))
+        return True
     except MissingError:
-        return []
+        return True
     except StoreError as error:
-        return [str(error)]
+        problems.append(str(error))
+        return False
     rewrite.publish(storage, made)
     storage.remove(part.path)
-    return []
+    return True
 
 
 def _going(
