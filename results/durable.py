@@ -55,6 +55,7 @@ def write_all(descriptor: int, data: bytes) -> None:
     """Write `data` with one call; a short write is an error, not to be continued."""
     written = os.write(descriptor, data)
     if written != len(data):
+        os.write(descriptor, data[written:])  # says why: a full disk, a quota, a size limit
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

@@ -148,7 +148,7 @@ class Driver:
 
     def _ask(self, case: Case) -> Json:
         """Return the agent's last event; a lost agent is a failed run and a new agent."""
-        began = time.time()
+        began, start = time.time(), time.monotonic()
         try:
             transport = self._board.under(case.interpreter)
             request = requests.of(case, self._plan, transport)
@@ -162,7 +162,7 @@ class Driver:
                 "status": "failed",
                 "reason": str(error),
                 "started_unix_s": began,
-                "duration_s": time.time() - began,
+                "duration_s": time.monotonic() - start,
                 "result": {},
             }
 
