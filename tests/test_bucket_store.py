@@ -93,6 +93,32 @@ def test_a_bucket_merges_back_into_a_directory(lab, shared, capsys, tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        ["--latest"],
+        ["--nights", "90", "--metric", "peak_rss_bytes"],
+        ["--sql", "SELECT device, month, count(*) AS n FROM runs GROUP BY ALL"],
+    ],
+)
+def test_history_is_asked_of_a_bucket(lab, shared, capsys, question):
+    words = ("history", *question, "--format", "json", "--store")
+    rows = json.loads(_told(capsys, *words, shared))
+    assert rows == json.loads(_told(capsys, *words, lab))
+    assert rows
+
+
+def test_any_engine_reads_the_bucket_without_us(s3, shared):
+    from pyarrow import dataset, fs
+
+    plain = fs.S3FileSystem(endpoint_override=s3.endpoint, region="eu-central-1")
+    base = shared.removeprefix("s3://")
+    runs = dataset.dataset(f"{base}/parts/runs", filesystem=plain, partitioning="hive")
+    rows = runs.to_table(columns=["device", "month", "variant"]).to_pylist()
+    assert len(rows) == 2 * (len(handmade.runs()) + 1)  # a skipped case is a row, too
+    assert {row["month"] for row in rows} == {"2026-11"}
+
+
 def test_a_report_is_drawn_from_a_bucket(shared, capsys, tmp_path):
     page = tmp_path / "report.html"
     assert cli.main(["report", "--store", shared, "--output", str(page)]) == 0
@@ -129,13 +155,15 @@ def test_a_damaged_object_goes_to_quarantine_and_stops_no_reader(s3, shared, cap
 def test_what_measures_says_to_measure_here_and_merge(s3, capsys, tmp_path, words, said):
     file = tmp_path / "result.json"
     file.write_text("[]")
-    url = f"s3://{s3.bucket()}/nights"
+    bucket = s3.bucket()
+    url = f"s3://{bucket}/nights"
     words = [str(file) if word == "FILE" else word for word in words]
     assert cli.main([*words, "--store", url]) == 2
     told = capsys.readouterr().err
     assert said in told
     assert "boardmark store merge" in told
     assert told.count("\n") == 1
+    assert s3.keys(bucket) == []
 
 
 def _boardmark(words, user):
@@ -175,6 +203,7 @@ def test_no_store_and_no_bucket_are_a_sentence_and_nothing_is_made(s3, lab, caps
     for words, said in (
         (["list"], f"there is no store at 's3://{bucket}/nights'"),
         (["show"], f"there is no store at 's3://{bucket}/nights'"),
+        (["history", "--latest"], f"there is no store at 's3://{bucket}/nights'"),
         (["store", "verify"], f"there is no store at 's3://{bucket}/nights'"),
     ):
         assert cli.main([*words, "--store", f"s3://{bucket}/nights"]) == 2

@@ -318,6 +318,7 @@ def test_each_missing_right_is_a_sentence_and_changes_nothing(s3, bucket, monkey
         _sign_in(monkeypatch, reader)
         theirs = open_storage(bucket.label)
         assert [theirs.read(entry.path) for entry in theirs.walk()] == [b"1"]
+        assert list(open_storage(f"{bucket.label}/empty").walk()) == []
         for action in (
             lambda: theirs.publish("parts/b", b"2"),
             lambda: theirs.replace("parts/a", b"2"),
