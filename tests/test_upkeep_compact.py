@@ -137,6 +137,16 @@ def test_a_corrupt_part_goes_to_quarantine_and_the_others_are_compacted(tmp_path
     assert many.seen(store) == many.seen(template)
 
 
+def test_a_copy_whose_footer_is_cut_off_is_put_aside(tmp_path, template):
+    store = many.copy(template, tmp_path / "store")
+    path = store.root / many.part_of(store, "runs", [_A])
+    path.write_bytes(path.read_bytes()[:-9])
+    told = compact(store)
+    assert "moved to" in told.problems[0]
+    assert many.seen(store) == many.seen(template)
+    assert many.once(store)
+
+
 def test_a_copy_is_kept_until_the_part_that_counts_was_read(tmp_path, template):
     store = many.copy(template, tmp_path / "store")
     path = store.root / many.part_of(store, "runs", [_A, _B, _C])

@@ -16,6 +16,7 @@ from harness.errors import StoreError
 from results import quarantine
 from results.catalog import Catalog, Covered
 from results.schema import TABLES
+from results.storage import MissingError
 from results.store import Store
 from results.upkeep import prune, rewrite
 from results.upkeep.partition import WORKED_OUT, Partition, Task
@@ -25,6 +26,7 @@ LIMIT_BYTES = 256 * 2**20
 # Others that wait for the store's lock get their turn after this long.
 _TURN_S = 2.0
 _PAUSE_S = 0.02
+_TRIES = 20
 
 
 class Compacted(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,18 +43,20 @@ def compact(store: Store, limit_bytes: int = LIMIT_BYTES) -> Compacted:
     """Leave at most one part below half of `limit_bytes` per table, month and device."""
     problems = prune.finish(store)
     work = _Work(store, limit_bytes)
-    before = _sizes(store.catalog())
+    first = store.catalog()
+    before = _sizes(first)
     while not work.turn():
         time.sleep(_PAUSE_S)
-    catalog = store.catalog()
-    after = _sizes(catalog)
-    catalog.save()
+    last = store.catalog()
+    after = _sizes(last)
+    last.save()
+    told = (*problems, *first.problems, *work.problems, *last.problems)
     return Compacted(
         parts_before=len(before),
         parts_after=len(after),
         bytes_before=sum(before),
         bytes_after=sum(after),
-        problems=tuple(dict.fromkeys((*problems, *work.problems))),
+        problems=tuple(dict.fromkeys(told)),
     )
 
 
@@ -65,6 +69,7 @@ class _Work:
         self._limit_bytes = limit_bytes
         self._done: set[tuple[str, Place]] = set()
         self._spoilt: set[str] = set()
+        self._missed = 0
         self._places: dict[str, Place] = {}
 
     def turn(self) -> bool:
@@ -82,6 +87,12 @@ class _Work:
                     raise StoreError(sentence, "move that file away by hand") from spoilt
                 self.problems.append(sentence)
                 self._spoilt.add(spoilt.path)
+                return False
+            except MissingError:
+                # a part that the catalog found corrupt, and moved aside, after it had listed it
+                self._missed += 1
+                if self._missed > _TRIES:
+                    raise
                 return False
             finally:
                 self.problems += catalog.problems

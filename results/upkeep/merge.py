@@ -8,6 +8,7 @@ quarantine.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 import msgspec
@@ -57,15 +58,15 @@ def merge(store: Store, source: Store) -> Merged:
     for _ in range(_TRIES):
         pass_ = _Merge(store, source)
         listing = pass_.listing()
-        try:
+        changed = True
+        with contextlib.suppress(MissingError):
             pass_.run()
-        except MissingError:
-            changed = True
-        else:
             changed = pass_.listing() != listing
         copied |= pass_.copied
         if not changed:
             break
+    else:
+        problems.append(f"{source.label!r} changed while it was read: merge it again")
     catalog = store.catalog()
     conflicts = tuple(sorted(catalog.conflicts()))
     problems += quarantine.settle(store.storage, catalog) if conflicts else []
@@ -107,8 +108,8 @@ class _Merge:
         self._source = Untouched(source.storage)
         self._here = store.catalog()
         self._there = Catalog.of(self._source)
-        self.theirs = self._there.sessions()
-        self._wanted = self._missing()
+        self.theirs: tuple[str, ...] = ()
+        self._wanted: dict[str, set[str]] = {}
         self._handled: set[str] = set()
 
     def listing(self) -> list[str]:
@@ -118,6 +119,8 @@ class _Merge:
 
     def run(self) -> None:
         """Copy session by session, so that a merge that is interrupted got somewhere."""
+        self.theirs = self._there.sessions()
+        self._wanted = self._missing()
         for commit, out in self._there.live("sessions"):
             names = commit.sessions.keys() - out
             for table in _DATA:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,6 +40,7 @@ class Partition:
         self._storage = storage
         self._catalog = catalog
         self._task = task
+        self._published: set[str] = set()
         self._shadowed = {part.path: self._elsewhere(part) for part in task.parts}
 
     def steps(self, limit_bytes: int) -> Iterator[None]:
@@ -54,12 +55,19 @@ class Partition:
             except rewrite.MixedError as error:
                 self.problems.append(str(error))
                 break
-            path = rewrite.publish(self._storage, made)
-            old = [piece.path for piece in pieces[: made.pieces] if piece.path is not None]
-            self._storage.remove(*(one for one in old if one != path))
+            self._published.add(rewrite.publish(self._storage, made))
+            old = (piece.path for piece in pieces[: made.pieces] if piece.path is not None)
+            self._remove(old)
             pieces = pieces[made.pieces :]
             yield
         self._remove_superfluous()
+
+    def _remove(self, paths: Iterable[str]) -> None:
+        """Remove parts, but none that was just published.
+
+        What was made once before an interruption is made again with the same bytes and name.
+        """
+        self._storage.remove(*(path for path in paths if path not in self._published))
 
     def _elsewhere(self, part: Covered) -> frozenset[str]:
         """Return the sessions of a part that count elsewhere."""
@@ -146,4 +154,4 @@ class Partition:
                 continue  # rewritten just now, so it was read
             except parts.CorruptPartError as corrupt:
                 raise rewrite.SpoiltError(path, str(corrupt)) from corrupt
-        self._storage.remove(*(part.path for part in left))
+        self._remove(part.path for part in left)

@@ -155,6 +155,7 @@ def _clear(storage: Storage, table: str, going: Collection[str], problems: list[
         elif taken:
             cleared = _without(storage, part, taken, problems) and cleared
     storage.remove(*whole)
+    problems += catalog.problems
     return cleared
 
 

@@ -36,11 +36,12 @@ def reindex(store: Store) -> Reindexed:
         problems += quarantine.settle(storage, catalog)
         parts = 0
         for table in TABLES:
-            for part in catalog.parts(table):
-                catalog.known(part)
             good, bad = catalog.sound(catalog.parts(table))
             parts += len(good)
             problems += bad
+            for part in good:
+                catalog.known(part)
+        catalog.forget()
         sessions = len(catalog.sessions())
         catalog.save()
         listing = list_sessions(store)
