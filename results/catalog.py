@@ -3,12 +3,13 @@
 A session is committed when a part of `sessions` covers it; its other rows are in the parts of the
 other tables that cover it with the same content. Merging and compacting publish before they remove,
 so that one session may be covered twice for a while: with the same content the first part counts,
-compact ones before single ones, and the others are shadowed. Two contents are a conflict, and
-neither is read.
+compact ones before single ones; the others are shadowed. Of two contents neither is read: a
+conflict.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -17,7 +18,7 @@ from harness.errors import StoreError
 from results import layout, parts, quarantine
 from results.index import Index
 from results.layout import PARTS
-from results.lock import rewriting
+from results.listing import entries
 from results.schema import TABLES
 from results.storage import Entry, MissingError, Storage
 
@@ -61,6 +62,7 @@ class Catalog:
         self._footers: Index[dict[str, str]] = Index(storage, "footers", dict[str, str])
         self._checked: Index[bool] = Index(storage, "checked", bool)
         self._distrusted: set[str] = set()
+        self._seen: set[Entry] = set()
         self.forget()
 
     @classmethod
@@ -152,28 +154,40 @@ class Catalog:
     def sound(self, wanted: Iterable[Covered]) -> tuple[list[Covered], list[str]]:
         """Return the parts whose bytes are those that were written, and a sentence for each other.
 
-        Those are moved to quarantine. What was found right once is remembered by size and time.
+        Corrupt ones are moved to quarantine. What was right once is remembered by size and time.
         """
         good, problems = [], []
         for part in wanted:
-            if not self.checked(part):
-                try:
-                    parts.read_bytes(self._storage, part.path)
-                except parts.CorruptPartError as corrupt:
-                    problems.append(quarantine.aside(self._storage, part.path, str(corrupt)))
-                    self.distrust(part)
-                    continue
-                self.remember(part)
-            good.append(part)
+            try:
+                if not self.checked(part):
+                    parts.check(self._storage, part.path)
+                    self.remember(part)
+            except parts.CorruptPartError as corrupt:
+                problems.append(quarantine.aside(self._storage, part.path, str(corrupt)))
+                self.distrust(part)
+            except MissingError:
+                raise
+            except StoreError as error:
+                problems.append(str(error))
+            else:
+                good.append(part)
         return good, problems
 
     def checked(self, part: Covered) -> bool:
         """Tell whether the digest of `part` was found right and the file is as it was then."""
         return self._checked.get(part.entry) is not None
 
+    def seen(self, part: Covered) -> bool:
+        """Tell whether the digest of `part` was found right by this very catalog.
+
+        A disk that forgets does not change the time of a file.
+        """
+        return part.entry in self._seen
+
     def remember(self, part: Covered) -> None:
         """Remember that the digest of `part` is right."""
         self._checked.put(part.entry, True)
+        self._seen.add(part.entry)
 
     def save(self) -> None:
         """Write what is remembered beside the parts; silently not where that cannot be done."""
@@ -191,42 +205,23 @@ class Catalog:
 
     def _walk(self, table: str) -> tuple[Covered, ...]:
         """List the parts of `table`; again where one of them went away meanwhile."""
+        folder = f"{PARTS}/{table}"
         for _ in range(_TRIES):
-            try:
-                found = [self._covered(entry) for entry in self._entries(table)]
-            except MissingError:
-                continue
-            return tuple(part for part in found if part is not None)
+            with contextlib.suppress(MissingError):
+                found = [self._covered(entry) for entry in entries(self._storage, folder)]
+                return tuple(part for part in found if part is not None)
         raise StoreError(
             f"the parts of {self._storage.label!r} change faster than they can be listed",
             "wait until whoever compacts or prunes it is done",
         )
-
-    def _entries(self, table: str) -> list[Entry]:
-        """List the files of `table`, until no one can have moved any during the listing.
-
-        A file that is replaced by another one while a directory is read may show up as neither.
-        """
-        root, folder = self._storage.root, f"{PARTS}/{table}"
-        before = rewriting(root)
-        entries = list(self._storage.walk(folder))
-        for _ in range(_TRIES):
-            if rewriting(root) == before and not before[1]:
-                break
-            before, last = rewriting(root), entries
-            entries = list(self._storage.walk(folder))
-            if entries == last:
-                break
-        return entries
 
     def _covered(self, entry: Entry) -> Covered | None:
         """Return what a file covers, None where it is no part or cannot tell."""
         part = layout.parse(entry.path)
         if part is None or part.table not in TABLES or entry.path in self._distrusted:
             return None
-        sessions: dict[str, str | None] | None = (
-            {part.session_id: None} if part.session_id else None
-        )
+        alone = part.session_id
+        sessions: dict[str, str | None] | None = {alone: None} if alone else None
         if known := self._footers.get(entry):
             sessions = dict(known)
         elif sessions is None:
@@ -259,6 +254,8 @@ class Catalog:
             self.problems.append(str(error))
         else:
             self._footers.put(entry, sessions)
+            self._checked.put(entry, True)
+            self._seen.add(entry)
             return sessions
         return None
 

@@ -27,5 +27,6 @@ def options(table: str, columns: list[str]) -> dict[str, Any]:
         "compression_level": _LEVEL,
         "use_dictionary": [name for name in columns if name not in numbers],
         "column_encoding": _DELTAS.get(table),
+        "write_page_checksum": True,
         "write_statistics": [name for name in columns if not name.endswith("_json")],
     }

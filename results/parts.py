@@ -85,10 +85,16 @@ def read_bytes(storage: Storage, path: str) -> bytes:
     return data
 
 
-def read_footer(storage: Storage, path: str) -> Footer:
-    """Return what a part says of itself, read from its end only: its digest is not checked.
+def check(storage: Storage, path: str) -> None:
+    """Read all of a part; raises what `read_table` would, but does not look at its rows."""
+    read_shape(storage, path)
 
-    Raises CorruptPartError and StoreError, the latter too for a part of a newer major version.
+
+def read_footer(storage: Storage, path: str) -> Footer:
+    """Return what a part says of itself.
+
+    Its digest is checked: Arrow may end the whole process over a damaged footer. Raises
+    CorruptPartError, MissingError, and StoreError for a part of a newer major version.
     """
     return read_shape(storage, path)[0]
 
@@ -98,11 +104,10 @@ def read_shape(storage: Storage, path: str) -> tuple[Footer, pa.Schema]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    filesystem, base = storage.filesystem()
+    data = read_bytes(storage, path)
     try:
-        shape = pq.read_schema(f"{base}/{path}", filesystem=filesystem)
+        shape = pq.read_schema(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
-        storage.read(path)  # tells what is missing or cannot be read from what is damaged
         raise CorruptPartError(f"it is not readable as parquet: {error}") from error
     return _footer(shape.metadata, path), shape.remove_metadata()
 

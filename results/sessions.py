@@ -136,7 +136,7 @@ def sealed(
         runs=measured,
         notes=tuple(row["notes"]),
         sealed=True,
-        problems=tuple(problems),
+        problems=tuple(dict.fromkeys((*catalog.problems, *problems))),
     )
 
 
@@ -147,7 +147,7 @@ def _rows(
     told = False
     while (part := catalog.owner(table, session_id)) is not None:
         try:
-            checked = catalog.checked(part)
+            checked = catalog.seen(part)
             found = parts.read_table(storage, part.path, session_id=session_id, checked=checked)
             catalog.remember(part)
             return parts.rows(found)
