@@ -8,6 +8,7 @@ once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,12 +61,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope = Scope()
     values: Mapping[str, Any] = {}
 
-    def reads(self, connection: Any) -> list[str]:
-        """Return the tables of a store that it reads, found by DuckDB where nobody named it."""
+    @property
+    def tables(self) -> list[str]:
+        """Return the tables that it may read: those whose names it has where nobody told it."""
         if self.table is not None:
             return [self.table]
-        named = {name.lower() for name in connection.get_table_names(self.text)}
-        return [table for table in schema.TABLES if table in named]
+        words = set(re.findall(r"\w+", self.text.lower()))
+        return [table for table in schema.TABLES if table in words]
 
 
 class Views:
@@ -77,6 +79,7 @@ class Views:
         self.catalog = store.catalog()
         self._store = store
         self._beside: dict[str, dict[str, pa.Table]] = {}
+        self._unreadable: set[str] = set()
         self._live: dict[str, list[tuple[Covered, frozenset[str]]]] = {}
 
     def answer(self, question: Question) -> pa.Table:
@@ -93,7 +96,7 @@ class Views:
             read: list[Covered] = []
             with _connected() as connection:
                 try:
-                    for table in question.reads(connection):
+                    for table in question.tables:
                         read += self._define(connection, table, question.scope)
                     found = connection.sql(question.text, params=dict(question.values))
                     answer = None if found is None else found.to_arrow_table()
@@ -147,12 +150,12 @@ class Views:
                 (part, out.union(self._beside.keys() & part.sessions))
                 for part, out in self._live[table]
                 if part.device is not None and scope.holds(part)
+                if part.path not in self._unreadable
             ]
-            _, problems = self.catalog.sound(part for part, _ in chosen)
-            self._tell(self.catalog.problems)
-            if not problems:
-                return chosen
-            self._tell(problems)
+            good, problems = self.catalog.sound(part for part, _ in chosen)
+            if not self._tell([*self.catalog.problems, *problems]):
+                sound = {part.path for part in good}
+                return [(part, out) for part, out in chosen if part.path in sound]
             self._forget()
 
     def _outside(self, table: str) -> list[pa.Table]:
@@ -184,7 +187,9 @@ class Views:
         if numbered:
             shape = shape.append(pa.field(_CONTESTED, pa.int64()))
         # a whole part is not wanted in memory before its first row is
-        scan = dataset.ParquetFragmentScanOptions(pre_buffer=self._store.storage.root is None)
+        scan = dataset.ParquetFragmentScanOptions(
+            pre_buffer=self._store.storage.root is None, page_checksum_verification=True
+        )
         parquet = dataset.ParquetFileFormat(default_fragment_scan_options=scan)
         fragments = []
         for number, one in enumerate(chosen):
@@ -199,13 +204,11 @@ class Views:
         return dataset.FileSystemDataset(fragments, shape, parquet, filesystem)
 
     def _broken(self, read: Iterable[Covered], error: Exception) -> bool:
-        """Tell whether a part among `read` is corrupt or gone, so that asking again helps.
+        """Tell whether a part among `read` is corrupt, gone or unreadable: asking again helps then.
 
         Every byte is checked: what was found right once may have rotted since.
         """
-        import duckdb
-
-        if isinstance(error, duckdb.ProgrammingError):  # the question itself is wrong
+        if _is_misput(error):
             return False
         broken = False
         for part in read:
@@ -217,6 +220,9 @@ class Views:
                 self.catalog.distrust(part)
             except MissingError:
                 pass
+            except StoreError as unreadable:
+                self._tell([str(unreadable)])
+                self._unreadable.add(part.path)
             else:
                 continue
             self._forget()
@@ -228,21 +234,35 @@ class Views:
         self.catalog.forget()
         self._live.clear()
 
-    def _tell(self, problems: Iterable[str]) -> None:
-        """Keep sentences, each once."""
-        self.problems += [one for one in dict.fromkeys(problems) if one not in self.problems]
+    def _tell(self, problems: Iterable[str]) -> bool:
+        """Keep sentences, each once; tell whether any is new."""
+        new = [one for one in dict.fromkeys(problems) if one not in self.problems]
+        self.problems += new
+        return bool(new)
 
 
 def _connected() -> Any:
-    """Return a database in memory; what does not fit there goes to the machine's folder for that.
+    """Return a database in memory that knows no names but its own.
 
-    Not to the current directory, which is where DuckDB would put it.
+    What does not fit into memory goes to the machine's folder for that: left alone, DuckDB would
+    put it where one happens to be.
     """
     import tempfile
 
     import duckdb
 
-    return duckdb.connect(config={"temp_directory": tempfile.gettempdir()})
+    return duckdb.connect(
+        config={"temp_directory": tempfile.gettempdir(), "python_enable_replacements": False}
+    )
+
+
+def _is_misput(error: Exception) -> bool:
+    """Tell whether the question itself is wrong, whatever the parts hold."""
+    import duckdb
+
+    return isinstance(
+        error, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException
+    )
 
 
 def _left_out(contested: Sequence[tuple[Covered, frozenset[str]]]) -> pa.Table:
