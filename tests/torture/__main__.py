@@ -16,11 +16,13 @@ import time
 
 from . import (
     clocks,
+    damage,
     disk_errors,
     document,
     file_limits,
     kills,
     memory_limits,
+    power_cuts,
     real_kills,
     small_disks,
     stops,
@@ -36,6 +38,8 @@ CAMPAIGNS: tuple[Campaign, ...] = (
     stops.CAMPAIGN,
     clocks.CAMPAIGN,
     memory_limits.CAMPAIGN,
+    power_cuts.CAMPAIGN,
+    damage.CAMPAIGN,
 )
 
 
