@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import handmade
+import pyarrow.parquet as pq
+import pytest
+import stores
+
+from harness import cli
+from results.nights import Night
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory):
+    """The handmade session on three nights, the second of them not sealed."""
+    folder = tmp_path_factory.mktemp("history") / "store"
+    store = stores.sealed(folder)
+    stores.live(store, session_id="20261121T141500Z-0001", created_unix_s=1795184100.0 + 86400)
+    stores.live(store, session_id="20261122T141500Z-0002", created_unix_s=1795184100.0 + 172800)
+    store.seal("20261122T141500Z-0002")
+    return folder
+
+
+def _asked(capsys, where, *words):
+    code = cli.main(["history", *words, "--store", str(where)])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_the_trend_is_a_line_per_night_and_case(where, capsys):
+    code, out, err = _asked(capsys, where, "--variant", "int8-dynamic")
+    head, *lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert head.split()[:3] == ["night", "device", "model"]
+    assert [line.split()[0] for line in lines] == ["2026-11-20", "2026-11-21", "2026-11-22"]
+    assert lines[0].split()[2:6] == ["local", "digits", "int8-dynamic", "null"]
+    assert "1 ms" in lines[0]
+    assert lines[0].endswith(handmade.SESSION_ID)
+
+
+@pytest.mark.parametrize(
+    ("metric", "shown"),
+    [
+        ("throughput_per_s", "1000 /s"),
+        ("peak_rss_bytes", "20 MB"),
+        ("energy_j", "10 mJ"),
+        ("quality", "0.95"),
+    ],
+)
+def test_another_metric_is_shown_in_its_unit(where, capsys, metric, shown):
+    _, out, _ = _asked(capsys, where, "--variant", "int8-dynamic", "--latest", "--metric", metric)
+    assert metric in out
+    assert f"  {shown}  " in out
+
+
+def test_failed_runs_are_told_apart(where, capsys):
+    _, out, _ = _asked(capsys, where, "--latest", "--variant", "int4")
+    assert "3 (2 failed)" in out
+
+
+def test_latest_and_nights_choose_sessions(where, capsys):
+    for words, lines in (("--latest",), 3), (("--nights", "2"), 6), ((), 9):
+        _, out, _ = _asked(capsys, where, *words)
+        assert len(out.splitlines()) == lines + 1
+
+
+def test_every_format_holds_the_same_rows(where, capsys, tmp_path):
+    words = ("--latest", "--format")
+    listed = json.loads(_asked(capsys, where, *words, "json")[1])
+    assert [set(row) for row in listed] == [set(Night.__struct_fields__)] * 3
+    _, out, _ = _asked(capsys, where, *words, "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [float(row["latency_p50_s"]) for row in rows] == [row["latency_p50_s"] for row in listed]
+    assert [row["sqnr_db"] for row in rows if row["variant"] == "int4"] == [""]
+    file = tmp_path / "latest.parquet"
+    assert _asked(capsys, where, *words, "parquet", "--output", str(file)) == (0, "", "")
+    assert pq.read_table(file).to_pylist() == listed
+
+
+def test_sql_is_answered_in_every_format(where, capsys):
+    text = (
+        "SELECT variant, count(*) AS n FROM runs WHERE run_id IS NOT NULL GROUP BY ALL ORDER BY 1"
+    )
+    _, out, _ = _asked(capsys, where, "--sql", text)
+    assert [line.split() for line in out.splitlines()] == [
+        ["variant", "n"], ["fp32", "15"], ["int4", "15"], ["int8-dynamic", "15"],
+    ]  # fmt: skip
+    _, out, _ = _asked(capsys, where, "--sql", text, "--format", "csv")
+    assert out == "variant,n\r\nfp32,15\r\nint4,15\r\nint8-dynamic,15\r\n"
+    odd = "SELECT [1, 2] AS a, {'b': 'NaN'::DOUBLE} AS c, DATE '2026-11-20' AS d, 'x'::BLOB AS e"
+    _, out, _ = _asked(capsys, where, "--sql", odd, "--format", "json")
+    assert json.loads(out) == [{"a": [1, 2], "c": {"b": None}, "d": "2026-11-20", "e": "eA=="}]
+
+
+def test_nothing_found_is_said_beside_the_output(where, capsys):
+    assert _asked(capsys, where, "--model", "x") == (0, "", "nothing in the store matches\n")
+    code, out, err = _asked(capsys, where, "--model", "x", "--format", "json")
+    assert (code, json.loads(out)) == (0, [])
+    assert err
+
+
+def test_problems_are_told_and_do_not_stop_it(tmp_path, capsys):
+    store = stores.sealed(tmp_path / "store")
+    (path,) = stores.files(store, "runs")
+    path.write_bytes(b"junk")
+    code, _, err = _asked(capsys, store.root, "--latest")
+    assert code == 0
+    assert "left out because" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--format", "parquet"), "name a file with --output"),
+        (("--output", "/nowhere/x"), "cannot write '/nowhere/x'"),
+        (("--sql", "SELECT x FROM runs"), "DuckDB cannot answer that"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence(where, capsys, words, told):
+    code, out, err = _asked(capsys, where, *words)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--kind", "nightly"), "expected run, gate"),
+        (("--since", "yesterday"), "expected 2026-11-20 or 90d"),
+        (("--nights", "0"), "whole number"),
+        (("--latest", "--sql", "x"), "not allowed with"),
+    ],
+)
+def test_a_wrong_word_is_named(where, capsys, words, told):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["history", *words, "--store", str(where)])
+    assert left.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_days_bound_what_is_asked(where, capsys):
+    _, out, _ = _asked(capsys, where, "--since", "2026-11-21", "--until", "2026-11-22")
+    assert {line.split()[0] for line in out.splitlines()[1:]} == {"2026-11-21"}
+    _, out, _ = _asked(capsys, where, "--since", "2026-12-01")
+    assert out == ""
+    _, out, _ = _asked(capsys, where, "--since", "9999d")
+    assert len(out.splitlines()) == 10
+
+
+def test_a_missing_store_is_refused(tmp_path, capsys):
+    code, _, err = _asked(capsys, tmp_path / "none")
+    assert code == 2
+    assert "there is no store" in err
