@@ -14,7 +14,7 @@ from .kills import summary, untroubled
 from .processes import STRACE, Ended, ForkServer, Moment
 from .records import Campaign, Row, Scope, added, not_here
 
-REDUCED_STEP = 29
+REDUCED_STEP = 61
 # What a full disk or quota answers; a removal frees space and succeeds.
 _GROWING = ("write", "pwrite64", "fsync", "fdatasync", "link", "linkat", "rename", "renameat",
             "renameat2", "mkdir", "mkdirat", "openat")  # fmt: skip

@@ -69,8 +69,9 @@ def _start(order: dict[str, Any]) -> tuple[int, _Child]:
     if not pid:
         code = 1
         try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.dup2(errors_write, 2)
+            sys.stdout = Path(os.devnull).open("w")
+            sys.stderr = os.fdopen(2, "w", closefd=False)
             _prepared(order, go_read)
             code = subject.carried_out(order["deed"], order["where"], acks_write, errors_write)
         finally:

@@ -33,7 +33,7 @@ def play(scope: Scope) -> list[Row]:
     chosen = ("desk",) if scope == "reduced" else ("child", "supervisor", "desk")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        desk = Desk(folder, sample="1s")
+        desk = Desk(folder, sample="0.5s")
         return [
             added(
                 f"SIGSTOP of the {who} for {pause_s:.0f} s", [_stopped(desk, folder, who, pause_s)]

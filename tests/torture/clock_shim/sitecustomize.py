@@ -1,4 +1,4 @@
-"""Shift the wall clock of this process by what stands in $CLOCK_OFFSET_FILE, a number of seconds."""
+"""Shift this process's wall clock by what stands in $CLOCK_OFFSET_FILE, a number of seconds."""
 
 from __future__ import annotations
 
