@@ -43,7 +43,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     def holds(self, part: Covered) -> bool:
         """Tell whether a part of format 2 can hold what is asked for."""
         return (
-            self.device in (None, part.device)
+            part.device is not None
+            and self.device in (None, part.device)
             and (self.first is None or self.first <= part.month)
             and (self.last is None or part.month <= self.last)
             and (self.sessions is None or not self.sessions.isdisjoint(part.sessions))
@@ -80,7 +81,6 @@ class Views:
         self._store = store
         self._beside: dict[str, dict[str, pa.Table]] = {}
         self._unreadable: set[str] = set()
-        self._live: dict[str, list[tuple[Covered, frozenset[str]]]] = {}
 
     def answer(self, question: Question) -> pa.Table:
         """Return the answer of DuckDB.
@@ -101,7 +101,7 @@ class Views:
                     found = connection.sql(question.text, params=dict(question.values))
                     answer = None if found is None else found.to_arrow_table()
                 except MissingError:
-                    self._forget()
+                    self.catalog.forget()
                 except (duckdb.Error, pa.ArrowException, OSError) as error:
                     if not self._broken(read, error):
                         raise UnansweredError(str(error).strip().partition("\n")[0]) from error
@@ -144,19 +144,22 @@ class Views:
     def _chosen(self, table: str, scope: Scope) -> list[tuple[Covered, frozenset[str]]]:
         """Return the sound parts in scope, each with the sessions that do not count in it."""
         while True:
-            if table not in self._live:
-                self._live[table] = self.catalog.live(table)
-            chosen = [
-                (part, out.union(self._beside.keys() & part.sessions))
-                for part, out in self._live[table]
-                if part.device is not None and scope.holds(part)
-                if part.path not in self._unreadable
-            ]
+            chosen = []
+            for part in self.catalog.parts(table):
+                if scope.holds(part) and part.path not in self._unreadable:
+                    out = frozenset(name for name in part.sessions if not self._counts(part, name))
+                    if len(out) < len(part.sessions):
+                        chosen.append((part, out))
             good, problems = self.catalog.sound(part for part, _ in chosen)
             if not self._tell([*self.catalog.problems, *problems]):
                 sound = {part.path for part in good}
                 return [(part, out) for part, out in chosen if part.path in sound]
-            self._forget()
+            self.catalog.forget()
+
+    def _counts(self, part: Covered, session_id: str) -> bool:
+        """Tell whether a session is to be read from `part`: not from another one, nor beside."""
+        owner = self.catalog.owner(part.table, session_id)
+        return owner is not None and owner.path == part.path and session_id not in self._beside
 
     def _outside(self, table: str) -> list[pa.Table]:
         """Return the rows of the sessions that no part of format 2 holds."""
@@ -225,14 +228,9 @@ class Views:
                 self._unreadable.add(part.path)
             else:
                 continue
-            self._forget()
+            self.catalog.forget()
             broken = True
         return broken
-
-    def _forget(self) -> None:
-        """List the parts anew at the next question."""
-        self.catalog.forget()
-        self._live.clear()
 
     def _tell(self, problems: Iterable[str]) -> bool:
         """Keep sentences, each once; tell whether any is new."""
