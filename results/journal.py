@@ -20,6 +20,7 @@ from harness.types import Run, SessionPlan
 from results.durable import RESUME, sync_directory, translated, write_all
 from results.lines import DamageError, Record, decode, encode, outlasts
 from results.lock import lock
+from results.storage import MissingError
 
 JOURNAL = "journal.ndjson"
 _LARGEST_NS = 2**63 - 1
@@ -52,7 +53,13 @@ def read(path: Path, salvage: bool = False) -> Content:
     `salvage`.
     """
     with translated("read", path):
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise MissingError(
+                f"cannot read {str(path)!r}: it is not there",
+                "another process may have sealed the session, so ask again",
+            ) from error
     lines = data.split(b"\n")
     tail = lines.pop()
     records: list[Record] = []

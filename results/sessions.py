@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,14 +93,29 @@ def load(store: Store, word: str = "latest", catalog: Catalog | None = None) -> 
 
 def list_sessions(store: Store) -> Listing:
     """Return one entry per session that can be read, and one sentence per file that cannot."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(MissingError):
+            return _listing(store)
+    raise StoreError(
+        f"the sessions of {store.label!r} change faster than they can be listed",
+        "wait until whoever seals or prunes them is done",
+    )
+
+
+def _listing(store: Store) -> Listing:
+    """Return what list_sessions does; MissingError where a session was sealed meanwhile."""
     catalog = store.catalog()
+    # before the parts are listed: sealing publishes first and removes the journal then
+    live = store.live(catalog)
     problems = quarantine.settled(store.storage, catalog)
     entries = _sealed_entries(store.storage, catalog, problems)
     committed = {entry.session_id for entry in entries}
-    for session_id in store.live(catalog):
+    for session_id in live:
         try:
             if session_id not in committed:
                 entries.append(_live_entry(store.journal(session_id), problems))
+        except MissingError:
+            raise
         except StoreError as error:
             problems.append(str(error))
     problems = [*quarantine.listed(store.storage).values(), *catalog.problems, *problems]

@@ -159,7 +159,9 @@ class Store:
     def sessions(self, catalog: Catalog | None = None) -> tuple[str, ...]:
         """Return the ids of all sessions, live and sealed, oldest first."""
         catalog = catalog or self.catalog()
-        return tuple(sorted({*catalog.sessions(), *self.live(catalog)}))
+        # journals first: what is sealed meanwhile is in the parts before its journal goes
+        live = self.live(catalog)
+        return tuple(sorted({*catalog.sessions(), *live}))
 
     def live(self, catalog: Catalog | None = None) -> tuple[str, ...]:
         """Return the ids of the sessions that are not sealed, oldest first: what can be resumed."""
