@@ -189,7 +189,7 @@ def _one_of(name: str, known: Sequence[str], values: dict[str, Any]) -> str:
 def _column(name: str) -> str:
     """Return a column of `runs` as SQL; UsageError for any other word."""
     if name not in schema.logical("runs").names:
-        raise UsageError(f"no column of runs: {name!r}", "see them in docs/store.md")
+        raise UsageError(f"no column of runs: {name!r}", "DESCRIBE runs shows them")
     return f'"{name}"'
 
 
