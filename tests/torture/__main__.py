@@ -16,6 +16,7 @@ import time
 
 from . import (
     clocks,
+    crowd,
     damage,
     disk_errors,
     document,
@@ -40,6 +41,7 @@ CAMPAIGNS: tuple[Campaign, ...] = (
     memory_limits.CAMPAIGN,
     power_cuts.CAMPAIGN,
     damage.CAMPAIGN,
+    crowd.CAMPAIGN,
 )
 
 
