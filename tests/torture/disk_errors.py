@@ -1,4 +1,4 @@
-"""A disk that fails, is full or writes too little: once, and from some call on."""
+"""A disk that fails or is full: at one call, and from some call on."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ from pathlib import Path
 
 import msgspec
 
+from .beginnings import Beginning, beginnings
 from .judge import Break, Case, tried
-from .kills import summary, untroubled
 from .processes import STRACE, Ended, ForkServer, Moment
 from .records import Campaign, Row, Scope, added, not_here
 
-REDUCED_STEP = 61
-# What a full disk or quota answers; a removal frees space and succeeds.
+_REDUCED_STEP = 97
+# What a full disk or quota refuses; a removal frees space and succeeds.
 _GROWING = ("write", "pwrite64", "fsync", "fdatasync", "link", "linkat", "rename", "renameat",
             "renameat2", "mkdir", "mkdirat", "openat")  # fmt: skip
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """An error by its name, what people call it, which calls give it, and for how long."""
+    """An error by its name, what people call it, the calls that give it, and for how long."""
 
     error: str
     cause: str
-    calls: tuple[str, ...]
+    calls: tuple[str, ...] | None
     lasting: bool
 
     @property
     def title(self) -> str:
         """Name the fault for the table."""
-        return f"{self.error} {'from each call on' if self.lasting else 'once, at each call'}"
+        return f"{self.error} {'from each call on' if self.lasting else 'at each call, once'}"
+
+    def hits(self, at: Moment) -> bool:
+        """Tell whether a call can fail this way."""
+        return self.calls is None or (at.call in self.calls and not at.reading)
 
 
-_ANY: tuple[str, ...] = ()
 FAULTS = (
-    Fault("EIO", "input/output error", _ANY, False),
-    Fault("EIO", "input/output error", _ANY, True),
+    Fault("EIO", "input/output error", None, False),
+    Fault("EIO", "input/output error", None, True),
     Fault("ENOSPC", "no space left on device", _GROWING, False),
     Fault("ENOSPC", "no space left on device", _GROWING, True),
     Fault("EDQUOT", "disk quota exceeded", _GROWING, False),
@@ -46,54 +49,50 @@ FAULTS = (
 
 
 def play(scope: Scope) -> list[Row]:
-    """Let every call of a writer that changes the disk fail, in each of the ways."""
+    """Let every call of a writer fail that changes the disk or opens a file of the store."""
     if STRACE is None:
         return [not_here(fault.title, "strace is not installed") for fault in FAULTS]
     rows = []
     with tempfile.TemporaryDirectory() as name, ForkServer() as server:
         folder = Path(name)
-        whole = untroubled(server, folder)
+        found = beginnings(server, folder)
         for number, fault in enumerate(FAULTS):
-            step, first = (REDUCED_STEP, number) if scope == "reduced" else (1, 0)
-            cases = _cases(server, folder / fault.title, whole, fault)
-            chosen = [case for place, case in enumerate(cases) if place % step == first]
-            findings = tried(server, chosen)
-            rows.append(
-                added(fault.title, findings, summary([at for at in whole if _hit(fault, at)]))
-            )
+            places = [(one, place) for one in found for place, at in enumerate(one.moments)
+                      if fault.hits(at)]  # fmt: skip
+            chosen = places[number * 7 :: _REDUCED_STEP] if scope == "reduced" else places
+            cases = _cases(server, folder, fault, chosen)
+            rows.append(added(fault.title, tried(server, cases), "new and resumed sessions"))
     return rows
 
 
-def _hit(fault: Fault, at: Moment) -> bool:
-    return not fault.calls or at.call in fault.calls
-
-
 def _cases(
-    server: ForkServer, folder: Path, whole: Sequence[Moment], fault: Fault
+    server: ForkServer, folder: Path, fault: Fault, places: Sequence[tuple[Beginning, int]]
 ) -> Iterator[tuple[Case, Break]]:
-    for place, at in enumerate(whole):
-        if not _hit(fault, at):
-            continue
+    for beginning, place in places:
+        at = beginning.moments[place]
         inject = [f"{at.call}:error={fault.error}:when={at.number}"]
         if fault.lasting:
-            inject = _from(whole[place:], fault)
-        name = f"{fault.title}, {at.call} {at.number}"
-        case = Case(name=name, where=folder / f"store-{place}", cause=fault.cause)
-        yield case, partial(_broken, server, folder, inject)
+            inject = _from(beginning.moments[place:], fault)
+        case = Case(
+            name=f"{beginning.name}, {fault.title}, {at.call} {at.number}",
+            where=beginning.laid_out(folder / f"{beginning.name}-{fault.title}-{place}"),
+            already=beginning.already,
+            cause=fault.cause,
+        )
+        yield case, partial(_broken, server, folder / "log", inject)
 
 
 def _from(rest: Sequence[Moment], fault: Fault) -> list[str]:
     """Return the expressions by which every call of the fault fails from the first of `rest` on."""
     first: dict[str, int] = {}
     for at in rest:
-        if _hit(fault, at):
+        if fault.hits(at):
             first.setdefault(at.call, at.number)
     return [f"{call}:error={fault.error}:when={number}+" for call, number in first.items()]
 
 
-def _broken(server: ForkServer, folder: Path, inject: list[str], where: Path) -> Ended:
-    folder.mkdir(exist_ok=True)
-    return server.traced("write", where, folder / "log", inject)
+def _broken(server: ForkServer, log: Path, inject: list[str], where: Path) -> Ended:
+    return server.traced("write", where, log, inject)
 
 
 CAMPAIGN = Campaign("disk-errors", play)

@@ -70,7 +70,7 @@ def _start(order: dict[str, Any]) -> tuple[int, _Child]:
         code = 1
         try:
             os.dup2(errors_write, 2)
-            sys.stdout = Path(os.devnull).open("w")
+            sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
             sys.stderr = os.fdopen(2, "w", closefd=False)
             _prepared(order, go_read)
             code = subject.carried_out(order["deed"], order["where"], acks_write, errors_write)

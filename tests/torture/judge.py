@@ -19,11 +19,13 @@ Break = Callable[[Path], Ended]
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """A fault to be judged: `name` for people, `where` its store, `cause` of the message.
 
-    `killed` says that the process is to end by a signal and has no chance to say anything.
+    `already` names the runs that were acknowledged before. `killed` says that the process is to
+    end by a signal and has no chance to say anything.
     """
 
     name: str
     where: Path
+    already: tuple[str, ...] = ()
     killed: bool = False
     cause: str = ""
 
@@ -32,7 +34,8 @@ def judged(server: ForkServer, case: Case, broken: Break) -> Finding:
     """Return what the fault `broken` did to the store, and what going on made of it."""
     ended = broken(case.where)
     before = reader.look(case.where)
-    acked = {name: EXPECTED[name] for name in ended.acks if name != subject.SEALED}
+    names = [name for name in (*case.already, *ended.acks) if name != subject.SEALED]
+    acked = {name: EXPECTED[name] for name in names}
     faults = [*_ending(case, ended), *before.broken]
     again = server.run("write", case.where)
     after = reader.look(case.where)
@@ -67,7 +70,7 @@ def wrong_message(errors: str, where: Path, cause: str) -> Iterator[str]:
         return
     if str(where) not in errors:
         yield f"the message names no path: {errors.strip()}"
-    if cause and cause not in errors:
+    if cause and cause not in errors.lower():
         yield f"the message does not say {cause!r}: {errors.strip()}"
 
 

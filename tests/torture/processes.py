@@ -37,10 +37,14 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """The `number`-th call of one system call in a process, counted from 1."""
+    """The `number`-th call of one system call in a process, counted from 1.
+
+    `reading` is an open that changes nothing.
+    """
 
     call: str
     number: int
+    reading: bool = False
 
 
 class ForkServer:
@@ -106,16 +110,20 @@ class ForkServer:
         return cast(dict[str, Any], json.loads(line))
 
 
-def moments(log: Path) -> list[Moment]:
-    """Return the calls in a log that change something, in order; opening to read is left out."""
+def moments(log: Path, below: Path | None = None) -> list[Moment]:
+    """Return the calls in a log that change something, in order.
+
+    Files below the directory `below` that are opened to be read are among them; others are not.
+    """
     counts: dict[str, int] = {}
     found = []
     for line in log.read_text(errors="replace").splitlines():
         call = _CALL.match(line)
         if not call:
             continue
-        name = call["name"]
+        name, arguments = call["name"], call["arguments"]
         counts[name] = counts.get(name, 0) + 1
-        if name != "openat" or not _READING.search(call["arguments"]):
-            found.append(Moment(name, counts[name]))
+        reading = name == "openat" and _READING.search(arguments) is not None
+        if not reading or (below is not None and f'"{below}/' in arguments):
+            found.append(Moment(name, counts[name], reading))
     return found

@@ -76,6 +76,9 @@ def carried_out(deed: str, where: str, acks: int, errors: int) -> int:
     except BoardmarkError as error:
         _tell(errors, f"boardmark: {error}")
         return error.exit_code
+    except OSError as error:
+        _tell(errors, f"boardmark: cannot read or write {error.filename!r}: {error.strerror}")
+        return 2
     except BaseException:
         # the judge counts it; printed by hand because the write() of a traceback may be faulty too
         _tell(errors, traceback.format_exc())
