@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import random
 
+import msgspec
 import pytest
 import stores
 import upkeep_stores as many
@@ -38,16 +41,45 @@ def test_one_part_per_table_month_and_device(tmp_path):
 
 
 def test_large_parts_are_split_and_then_left_alone(tmp_path):
-    store = many.of(tmp_path / "store", *many.IDS[:8])
+    dice = random.Random(3)
+    store = Store.create(tmp_path / "store")
+    for one in many.IDS[:12]:
+        noise = tuple(dice.randrange(10**9) for _ in range(600))
+        runs = [msgspec.structs.replace(many.run_of(one, 1), samples_ns=noise)]
+        stores.live(store, runs, session_id=one)
+        store.seal(one)
     expected = many.seen(store)
-    limit = 3 * max(path.stat().st_size for path in stores.files(store, "samples")) // 2
+    limit = 5 * max(path.stat().st_size for path in stores.files(store, "samples")) // 2
     compact(store, limit)
-    assert many.shape(store)["samples"] > 1
+    assert 2 <= many.shape(store)["samples"] <= 6
+    sizes = [path.stat().st_size for path in stores.files(store, "samples")]
+    assert sum(size < limit / 2 for size in sizes) <= 1
     assert many.seen(store) == expected
     assert many.once(store)
     before = many.names(store)
-    compact(store, limit)
+    assert compact(store, limit).problems == ()
     assert many.names(store) == before
+
+
+def test_rows_are_sorted_by_session_so_that_one_is_found_quickly(tmp_path, template):
+    store = many.copy(template, tmp_path / "store")
+    many.part_of(store, "runs", [_A, _C])
+    compact(store)
+    (part,) = store.catalog().parts("runs")
+    found = parts.read_table(store.storage, part.path)["session_id"].to_pylist()
+    assert found == sorted(found)
+    assert set(found) == {_A, _B, _C}
+
+
+def test_a_session_of_format_1_that_is_alone_becomes_format_2(tmp_path):
+    store = stores.golden(tmp_path / "store")
+    for table in ("sessions", "runs", "samples"):
+        stores.files(store, table)[0].unlink()
+    expected = many.seen(store)
+    compact(store)
+    assert all("/month=2026-11/device=" in name for name in many.names(store))
+    assert len(many.names(store)) == 5
+    assert many.seen(store) == expected
 
 
 def test_format_1_becomes_format_2_with_the_same_runs(tmp_path):
@@ -150,9 +182,13 @@ def test_a_copy_whose_footer_is_cut_off_is_put_aside(tmp_path, template):
 def test_a_copy_is_kept_until_the_part_that_counts_was_read(tmp_path, template):
     store = many.copy(template, tmp_path / "store")
     path = store.root / many.part_of(store, "runs", [_A, _B, _C])
-    data = path.read_bytes()
+    catalog = store.catalog()
+    assert [catalog.known(part) for part in catalog.parts("runs")]
+    catalog.save()
+    data, was = path.read_bytes(), path.stat()
     path.write_bytes(data[:300] + bytes([data[300] ^ 1]) + data[301:])
-    assert compact(store).problems
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert "moved to" in compact(store).problems[0]
     assert many.seen(store) == many.seen(template)
     assert many.once(store)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
-import signal
 import time
 
 import pytest
@@ -142,7 +141,7 @@ def test_all_of_them_in_turn_by_many_processes(tmp_path, template):
         for worker in workers:
             worker.start()
         time.sleep(dice.random() * 0.3)
-        os.kill(workers[0].pid, signal.SIGKILL)
+        workers[0].kill()
         for worker in workers[1:]:
             worker.join()
             assert worker.exitcode == 0

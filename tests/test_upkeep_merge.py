@@ -99,6 +99,18 @@ def test_the_source_stays_as_it_is_and_its_live_sessions_are_named(tmp_path):
     assert [rotten.name in problem for problem in told.problems] == [True]
 
 
+def test_a_source_that_is_damaged_is_not_tidied_up(tmp_path):
+    source = many.of(tmp_path / "source", _A, _B)
+    compact(source)
+    (cut,) = stores.files(source, "probes")
+    cut.write_bytes(cut.read_bytes()[:-9])
+    before = stores.contents(source.root)
+    told = merge(Store.create(tmp_path / "store"), source)
+    assert stores.contents(source.root) == before
+    assert told.added == 2
+    assert "only looked at" in str(told.problems)
+
+
 def test_compact_then_merge_of_the_originals_adds_nothing(tmp_path):
     small = many.of(tmp_path / "small", _A, _B, _C)
     store = many.copy(small, tmp_path / "store")

@@ -137,6 +137,12 @@ def test_a_damaged_journal_is_damage_and_a_torn_tail_is_not(store):
     assert "journal.ndjson" in str(verify(store).damage)
 
 
+def test_rows_that_nothing_commits_are_damage(store):
+    (commit,) = stores.files(store, "sessions", _C)
+    commit.unlink()
+    assert "merge or seal it again" in str(verify(store).damage)
+
+
 def test_leftovers_are_notes_and_reindex_drops_them(store):
     for folder in ("parts/runs", "quarantine"):
         (store.root / folder).mkdir(exist_ok=True)

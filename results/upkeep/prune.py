@@ -85,15 +85,16 @@ def prune(store: Store, keep: Keep, dry_run: bool = False) -> Pruned:
         before = _size_bytes(catalog)
         if going:
             close_journals(store, going)
-            intent = msgspec.json.encode(_Intent(going)) + b"\n"
-            store.storage.publish(INTENT, intent)
+            # what an earlier prune could not remove stays in it
+            intent = _Intent(tuple(sorted({*going, *pending(store.storage)})))
+            store.storage.replace(INTENT, msgspec.json.encode(intent) + b"\n")
             problems += finish(store)
             catalog.forget()
-        kept = len(catalog.sessions())
+        left = set(catalog.sessions())
         catalog.save()
     return Pruned(
-        removed=going,
-        kept=kept,
+        removed=tuple(name for name in going if name not in left),
+        kept=len(left),
         size_bytes=before - _size_bytes(catalog),
         problems=tuple(dict.fromkeys((*catalog.problems, *problems))),
     )

@@ -123,7 +123,7 @@ def joined(pieces: Sequence[Piece], limit_bytes: int | None = None) -> Joined:
     taken = list(pieces)
     while True:
         footer = schema.joined([one.footer for one in taken], writer())
-        file = _File(footer, _common(taken, footer.table))
+        file = _File(footer, _common(taken, footer.table), min(_BYTES, limit_bytes or _BYTES))
         count = 0
         for one in taken:
             for rows in one.tables():
@@ -140,13 +140,14 @@ def joined(pieces: Sequence[Piece], limit_bytes: int | None = None) -> Joined:
 class _File:
     """A parquet file in memory, written a row group at a time."""
 
-    def __init__(self, footer: Footer, shape: pa.Schema) -> None:
+    def __init__(self, footer: Footer, shape: pa.Schema, group_bytes: int) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         self._shape = shape.with_metadata(schema.metadata(footer))
         self._footer = footer
         self._group = parts.ROW_GROUP[footer.table]
+        self._group_bytes = group_bytes
         self._sink = pa.BufferOutputStream()
         how = encoding.options(footer.table, shape.names)
         self._writer = pq.ParquetWriter(self._sink, self._shape, **how)
@@ -163,7 +164,7 @@ class _File:
         self._held.append((footer.version, rows))
         self._rows += len(rows)
         self._bytes += rows.nbytes
-        if self._rows >= self._group or self._bytes >= _BYTES:
+        if self._rows >= self._group or self._bytes >= self._group_bytes:
             self._write()
 
     def finish(self) -> bytes:
