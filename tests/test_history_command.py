@@ -90,6 +90,8 @@ def test_sql_is_answered_in_every_format(where, capsys):
     ]  # fmt: skip
     _, out, _ = _asked(capsys, where, "--sql", text, "--format", "csv")
     assert out == "variant,n\r\nfp32,15\r\nint4,15\r\nint8-dynamic,15\r\n"
+    _, out, _ = _asked(capsys, where, "--sql", "SELECT [1, 2] AS a, '=1' AS b", "--format", "csv")
+    assert out == 'a,b\r\n"[1,2]",\'=1\r\n'
     odd = "SELECT [1, 2] AS a, {'b': 'NaN'::DOUBLE} AS c, DATE '2026-11-20' AS d, 'x'::BLOB AS e"
     _, out, _ = _asked(capsys, where, "--sql", odd, "--format", "json")
     assert json.loads(out) == [{"a": [1, 2], "c": {"b": None}, "d": "2026-11-20", "e": "eA=="}]

@@ -43,7 +43,7 @@ def test_the_figures_are_those_of_the_report():
     assert_as_reported(handmade.plan(), handmade.runs())
 
 
-def steal(share):
+def steal(share, factor=1.0):
     """What the agent reports while somebody else takes this share of the processor."""
     return {
         **handmade.result(),
@@ -76,7 +76,9 @@ def sessions(draw):
             factor = draw(st.floats(0.5, 2))
             share = draw(st.sampled_from([0.0, 0.0, 0.5]))
             runs.append(
-                handmade.run(number, case, block, factor, result=steal(share), quality=quality)
+                handmade.run(
+                    number, case, block, factor, result=steal(share, factor), quality=quality
+                )
             )
     return runs
 
