@@ -15,7 +15,7 @@ TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help bench quick report doctor test test-fast check format bench-self install install-dev \
-        install-tflite-runtime install-peers peers simulate prove torture agent clean distclean
+        install-tflite-runtime install-peers peers simulate prove torture grow agent clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ prove: $(VENV)/installed-dev ## gate equal and slowed sides on this machine, an 
 
 torture: $(VENV)/installed-dev ## kill, starve and damage the store in every way, rewrite the table of docs/durability.md
 	@PYTHONPATH=tests $(BIN)/python -m torture $(ARGS)
+
+grow: $(VENV)/installed-dev ## how the questions to a store grow up to a million runs, rewrite the table of docs/store.md
+	@PYTHONPATH=tests $(BIN)/python -m proof.growth $(ARGS)
 
 peers: $(VENV)/installed-dev .venv-peers/installed ## measure beside the other tools, write docs/peers.md
 	@PYTHONPATH=tests $(BIN)/python -m proof.peers $(ARGS)
