@@ -88,14 +88,17 @@ def kept_runs(count: int) -> str:
 def has_plan(path: Path) -> bool:
     """Tell whether the journal got as far as its plan; without one nothing was measured.
 
-    A bad first line is a torn plan where nothing follows it, and damage where something does.
+    A bad first line is a torn plan where nothing follows it, and damage where something does. What
+    is there and cannot be read has one, as far as anyone knows.
     """
     try:
         with path.open("rb") as file:
             line = file.readline()
             return line.endswith(b"\n") and (_is_whole(line) or bool(file.read(1)))
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:
+        return True
 
 
 def _is_whole(line: bytes) -> bool:

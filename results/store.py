@@ -38,9 +38,12 @@ class _Declared(msgspec.Struct, frozen=True):
 
 
 def new_session_id(now_unix_s: float | None = None) -> str:
-    """Return an id that sorts by time: UTC to the second and four random hex digits."""
+    """Return an id that sorts by time: UTC to the second and eight random hex digits.
+
+    Hundreds of boards begin in the same second of a night, and their stores are merged.
+    """
     now = time.gmtime(time.time() if now_unix_s is None else now_unix_s)
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', now)}-{secrets.token_hex(2)}"
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', now)}-{secrets.token_hex(4)}"
 
 
 class Store:
@@ -105,9 +108,12 @@ class Store:
         """
         directory = self._directory(plan.session_id)
         with translated("write", directory):
-            if directory.is_dir() and not journals.has_plan(directory / journals.JOURNAL):
+            planned = journals.has_plan(directory / journals.JOURNAL)
+            if directory.is_dir() and not planned:
                 with _locked(directory):
-                    _remove(directory)
+                    # another process may have begun this very session meanwhile
+                    if not journals.has_plan(directory / journals.JOURNAL):
+                        _remove(directory)
             directory.mkdir(mode=0o755)
             sync_directory(directory.parent)
         try:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from harness.errors import StoreError, UsageError
 from harness.types import Quality
 from results import durable, parts
+from results import store as store_module
 from results.journal import Journal
 from results.layout import SESSION_ID
 from results.schema import TABLES, VERSION, schema
@@ -39,6 +40,10 @@ def test_session_ids_sort_by_time_and_do_not_collide():
     assert len({new_session_id(0.0) for _ in range(20)}) > 1
     assert SESSION_ID.fullmatch(new_session_id())
     assert new_session_id(1e9) < new_session_id(1.1e9)
+
+
+def test_hundreds_of_boards_may_begin_in_the_same_second():
+    assert len({new_session_id(0.0) for _ in range(2000)}) == 2000
 
 
 def test_sealed_and_live_read_alike(store):
@@ -462,6 +467,40 @@ def test_a_start_takes_over_what_was_killed_before_its_plan(store, left):
     if left is not None:
         (directory / "journal.ndjson").write_bytes(left)
     stores.live(store)
+    assert load(store, _ID).runs == tuple(handmade.runs())
+
+
+def test_a_journal_that_cannot_be_read_is_not_taken_over(store, monkeypatch):
+    stores.live(store)
+    path, is_open = store.journal(_ID), Path.open
+
+    def fail(self, *args, **options):
+        if self == path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return is_open(self, *args, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", fail)
+        assert store.live() == (_ID,)
+        with pytest.raises(StoreError):
+            store.start(handmade.plan())
+        assert "input/output error" in str(list_sessions(store).problems)
+    assert load(store, _ID).runs == tuple(handmade.runs())
+
+
+def test_a_start_looks_again_once_it_has_the_lock(store, monkeypatch):
+    directory = store.root / "sessions" / _ID
+    directory.mkdir()
+    taken = store_module.lock
+
+    def late(where):
+        monkeypatch.undo()
+        stores.live(store)
+        return taken(where)
+
+    monkeypatch.setattr(store_module, "lock", late)
+    with pytest.raises(StoreError):
+        store.start(handmade.plan())
     assert load(store, _ID).runs == tuple(handmade.runs())
 
 
