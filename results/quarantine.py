@@ -109,7 +109,8 @@ def _take_out(storage: Storage, covered: Covered, session_id: str, reason: str) 
     others, alone = parts.divided(footer, [session_id])
     data = parts.encode(parts.only(table, [session_id]), alone)
     name = layout.name_of((session_id,), data)
-    _explain(storage, name, covered.path, reason)
+    # where it may be moved back to: under the name of the whole part it would count as corrupt
+    _explain(storage, name, parts.path_of(alone, data), reason)
     storage.publish(f"{QUARANTINE}/{name}{SUFFIX}", data)
     parts.publish(storage, others, parts.encode(parts.without(table, [session_id]), others))
     storage.remove(covered.path)
@@ -117,11 +118,25 @@ def _take_out(storage: Storage, covered: Covered, session_id: str, reason: str) 
 
 def _move(storage: Storage, path: str, reason: str) -> str:
     """Move a part to quarantine; the reason comes first, so that none ever lies there without."""
-    name = path.rpartition("/")[2].removesuffix(SUFFIX)
+    name = _unused(storage, path)
     _explain(storage, name, path, reason)
     target = f"{QUARANTINE}/{name}{SUFFIX}"
     storage.move(path, target)
     return target
+
+
+def _unused(storage: Storage, path: str) -> str:
+    """Return the name of a part, with the digest of its bytes where others lie there under it.
+
+    A part that was merged in again after it rotted may rot again.
+    """
+    name = path.rpartition("/")[2].removesuffix(SUFFIX)
+    try:
+        held = storage.read(f"{QUARANTINE}/{name}{SUFFIX}")
+    except MissingError:
+        return name
+    data = storage.read(path)
+    return name if held == data else f"{name}.{layout.digest_of(data)}"
 
 
 def _explain(storage: Storage, name: str, path: str, reason: str) -> None:

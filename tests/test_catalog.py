@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 
 import handmade
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from results.catalog import Catalog
 from results.schema import TABLES
 from results.sessions import list_sessions, load
 from results.store import Store
+from results.upkeep.merge import merge
 
 _A, _B, _C = (f"2026110{day}T000000Z-{day}aaa" for day in (1, 2, 3))
 
@@ -176,6 +178,38 @@ def test_both_contents_of_a_conflict_can_be_had_back(store, tmp_path):
         else:
             path.unlink()
     assert load(store, _A) == expected
+
+
+def test_what_was_taken_out_of_a_compact_part_goes_where_its_reason_says(store, tmp_path):
+    expected = load(store, _A)
+    other = stores.sealed(tmp_path / "other", _A)
+    theirs = {path.name for table in TABLES for path in stores.files(other, table, _A)}
+    for table in TABLES:
+        stores.compact(store, table, (_A, _B))
+        for single in stores.files(store, table, _A):
+            single.unlink()
+    stores.copy(other, store)
+    list_sessions(store)
+    for path in sorted((store.root / "quarantine").iterdir()):
+        if path.name.startswith(_A) and path.suffix == ".parquet" and path.name not in theirs:
+            reason = path.with_name(f"{path.stem}.reason.txt").read_text()
+            path.rename(store.root / reason.partition(": ")[0])
+    for path in (store.root / "quarantine").iterdir():
+        path.unlink()
+    assert load(store, _A) == expected
+
+
+def test_a_part_that_rots_again_after_a_merge_can_be_put_aside_again(store, tmp_path):
+    whole = store.root.rename(tmp_path / "whole")
+    shutil.copytree(whole, store.root)
+    for place in (40, 41):
+        (path,) = stores.files(store, "runs", _A)
+        data = path.read_bytes()
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        assert "moved to" in str(load(store, _A).problems)
+        merge(store, Store.open(whole))
+        assert load(store, _A) == load(Store.open(whole), _A)
+    assert len(list((store.root / "quarantine").glob("*.parquet"))) == 2
 
 
 def test_settling_that_was_killed_is_completed_by_the_next_reader(store, tmp_path, monkeypatch):
