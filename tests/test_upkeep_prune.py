@@ -10,6 +10,7 @@ from harness.errors import StoreError, UsageError
 from results.layout import SESSIONS
 from results.sessions import list_sessions
 from results.store import Store
+from results.upkeep import rewrite
 from results.upkeep.compact import compact
 from results.upkeep.merge import merge
 from results.upkeep.prune import INTENT, Keep, parse, prune
@@ -150,3 +151,23 @@ def test_a_corrupt_compact_part_goes_to_quarantine_not_to_nowhere(store):
     assert "quarantine" in str(told.problems)
     assert [entry.session_id for entry in list_sessions(store).entries] == [_B, _C, _D]
     assert (store.root / "quarantine" / rotten.name).exists()
+
+
+def test_what_resists_stays_whole_and_goes_with_the_next_prune(store, monkeypatch):
+    def resist(_storage, part, *_):
+        if part.table == "sessions":
+            raise StoreError("it resists")
+        return piece(_storage, part, *_)
+
+    before, piece = many.seen(store), rewrite.piece
+    with monkeypatch.context() as patched:
+        patched.setattr(rewrite, "piece", resist)
+        told = prune(store, Keep(sessions=2))
+        assert (told.removed, told.kept) == ((), 4)
+        assert "it resists" in told.problems
+        assert many.seen(store) == before
+        assert verify(store).damage == ()
+        prune(store, Keep(sessions=1))
+    assert prune(store, Keep(sessions=1)).problems == ()
+    assert many.seen(store).keys() == {_C, _D}
+    assert verify(store).notes == verify(store).damage == ()

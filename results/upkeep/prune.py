@@ -112,8 +112,8 @@ def finish(store: Store) -> list[str]:
     problems: list[str] = []
     with store.locked():
         going = pending(storage)
-        cleared = [_clear(storage, table, going, problems) for table in TABLES]
-        if all(cleared):
+        # a session whose row in `sessions` resists keeps its other rows, too
+        if all(_clear(storage, table, going, problems) for table in TABLES):
             storage.remove(INTENT)
     return problems
 
