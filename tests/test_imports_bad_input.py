@@ -182,6 +182,15 @@ def test_a_file_from_before_1970_is_refused(tmp_path):
         plan_of(source, word, reading, Names())
 
 
+def test_a_device_whose_folder_would_have_too_long_a_name_is_refused(tmp_path):
+    source = opened(FILES / LITERT)
+    word, reading = imports.read(source)
+    for name, said in (("板" * 60, "60 letters"), ("b" * 121, "121 letters")):
+        with pytest.raises(UsageError, match=f"{said}.*give a shorter one with --device"):
+            plan_of(source, word, reading, Names(device=name))
+    assert plan_of(source, word, reading, Names(device="板" * 20)).device == "板" * 20
+
+
 def test_text_with_a_byte_order_mark_is_read(tmp_path):
     # what PowerShell writes for `llama-bench -o json > bench.json`
     path = tmp_path / "bench.json"

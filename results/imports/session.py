@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
+from urllib.parse import quote
 
 import msgspec
 
@@ -21,6 +22,8 @@ from results.imports.source import Source
 
 UNKNOWN = "unknown"
 _LONGEST_NAME = 120
+# Of a folder device=<name>, where each byte of a letter that is not ASCII takes three.
+_LONGEST_FOLDER = 240
 _END_OF_CALENDAR = 253402300800.0  # the year 10000
 _MACHINE = (
     *("arch", "cpu_model", "cpu_count", "ram_bytes", "os", "kernel", "python", "governors"),
@@ -178,7 +181,7 @@ def _device(reading: Reading, names: Names) -> str:
 
 def _short(reading: Reading, what: str, name: str) -> str:
     """Return a name that can stand in a table and, a device's, in a path."""
-    if len(name) <= _LONGEST_NAME:
+    if len(name) <= _LONGEST_NAME and len(quote(name, safe="")) <= _LONGEST_FOLDER:
         return name
     raise UsageError(
         f"cannot import the file of {reading.tool}: its {what} has a name of {len(name)} letters",
