@@ -133,6 +133,7 @@ def test_a_wrong_request_is_one_sentence(where, capsys, words, told):
     [
         (("--kind", "nightly"), "expected run, gate"),
         (("--since", "yesterday"), "expected 2026-11-20 or 90d"),
+        (("--until", f"{10**20}d"), "expected 2026-11-20 or 90d"),
         (("--nights", "0"), "whole number"),
         (("--latest", "--sql", "x"), "not allowed with"),
     ],

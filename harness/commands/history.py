@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 import time
 from pathlib import Path
@@ -219,7 +220,7 @@ def _day(text: str) -> float:
     """Return when a day like 2026-11-20 begins in UTC, or so many days ago like 90d, in Unix s."""
     import calendar
 
-    if text.endswith("d") and text[:-1].isdecimal():
+    if re.fullmatch(r"[0-9]{1,6}d", text):
         return time.time() - int(text[:-1]) * _DAY_S
     try:
         return float(calendar.timegm(time.strptime(text, "%Y-%m-%d")))
