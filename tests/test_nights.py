@@ -46,7 +46,7 @@ def test_the_figures_are_those_of_the_report():
 def steal(share, factor=1.0):
     """What the agent reports while somebody else takes this share of the processor."""
     return {
-        **handmade.result(),
+        **handmade.result(factor),
         "timed_host": {"window_s": 6.0, "ticks": 1200, "steal_share": share},
     }
 
