@@ -41,7 +41,7 @@ def asked(where: Path, question: str, times: int = 6) -> dict[str, Any]:
     command = [sys.executable, __file__, str(where), question, str(times)]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
-    found["median_s"] = statistics.median(found["seconds"])
+    found["median_s"] = statistics.median(found["seconds"] or [found["first_s"]])
     return found
 
 
