@@ -9,7 +9,7 @@ version knows stay as they are, and so do all texts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -31,14 +31,21 @@ class _Plan(msgspec.Struct):
     kind: str = "run"
 
 
-def upgraded(table: Any, name: str, found: Footer, sessions: Any | None = None) -> Any:
+def upgraded(
+    table: Any,
+    name: str,
+    found: Footer,
+    sessions: Any | None = None,
+    columns: Collection[str] | None = None,
+) -> Any:
     """Return the pyarrow `table`, read from a part of the table `name`, in the logical schema.
 
     `found` is what the part says of itself; of a part of format 1 it must name the session. What
     its rows do not tell then comes from `sessions`, the table of that name of any version: without
     it device, created_unix_s, kind, suite and side of such a part are null where it lacks them.
     Columns that this version does not know follow the others; known ones that are missing are null.
-    StoreError where the part is of a newer format or a column of another type.
+    With `columns` only those come out, and only those need be in `table`. StoreError where the part
+    is of a newer format or a column of another type.
     """
     if found.major > schema.major():
         raise StoreError(
@@ -47,8 +54,10 @@ def upgraded(table: Any, name: str, found: Footer, sessions: Any | None = None) 
             "upgrade boardmark",
         )
     if found.major == 1:
-        return _shaped(_from_format_1(table, name, found, sessions), name)
-    return _shaped(placed(table, {"month": found.month, "device": found.device}), name)
+        return _shaped(_from_format_1(table, name, found, sessions), name, columns)
+    place = {"month": found.month, "device": found.device}
+    wanted = {key: value for key, value in place.items() if columns is None or key in columns}
+    return _shaped(placed(table, wanted), name, columns)
 
 
 def for_file(table: Any) -> Any:
@@ -157,24 +166,28 @@ def _without(table: Any, names: tuple[str, ...]) -> Any:
     return table.drop_columns([name for name in names if name in table.column_names])
 
 
-def _shaped(table: Any, name: str) -> Any:
+def _shaped(table: Any, name: str, wanted: Collection[str] | None) -> Any:
     """Return `table` with the columns of the logical schema in order, those unknown to it last."""
     import pyarrow as pa
 
     shape = schema.logical(name)
+    fields = [field for field in shape if wanted is None or field.name in wanted]
     columns = []
-    for field in shape:
+    for field in fields:
         if field.name not in table.column_names:
             columns.append(pa.nulls(len(table), field.type))
             continue
         try:
-            columns.append(table[field.name].cast(field.type))
+            column = table[field.name]
+            # casts that change nothing cost as much together as opening a small file
+            columns.append(column if column.type == field.type else column.cast(field.type))
         except pa.ArrowException as error:
             raise StoreError(
                 f"column {field.name!r} of {name!r} cannot be read as {field.type}: {error}",
                 "read it with the version of boardmark that wrote it",
             ) from error
-    more = [column for column in table.column_names if column not in shape.names]
-    fields = [*shape, *(table.schema.field(column) for column in more)]
-    columns += [table[column] for column in more]
+    if wanted is None:
+        more = [column for column in table.column_names if column not in shape.names]
+        fields += [table.schema.field(column) for column in more]
+        columns += [table[column] for column in more]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))

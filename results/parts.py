@@ -215,18 +215,17 @@ def _decode(
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(source)
-    footer = _footer(file.schema_arrow.metadata, path)
-    present = file.schema_arrow.names
-    whole = columns is None or footer.major < schema.major()
-    wanted = None if whole else [name for name in columns or () if name in present]
+    shape = file.schema_arrow
+    footer = _footer(shape.metadata, path)
+    wanted = None if columns is None else {*columns, "session_id"}
+    whole = wanted is None or footer.major < schema.major()
+    stored = None if whole else [name for name in shape.names if name in (wanted or ())]
     groups = list(range(file.num_row_groups))
-    if session_id is not None and "session_id" in present:
-        if wanted is not None and "session_id" not in wanted:
-            wanted.append("session_id")
-        at = present.index("session_id")
+    if session_id is not None and "session_id" in shape.names:
+        at = shape.names.index("session_id")
         groups = [n for n in groups if _may_hold(file.metadata.row_group(n), at, session_id)]
-    read = file.read_row_groups(groups, columns=wanted, use_threads=False)
-    table = migrations.upgraded(read, footer.table, footer)
+    read = file.read_row_groups(groups, columns=stored, use_threads=False)
+    table = migrations.upgraded(read, footer.table, footer, columns=wanted)
     if session_id is not None:
         table = only(table, [session_id])
     return table if columns is None else table.select(list(columns))
