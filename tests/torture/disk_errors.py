@@ -11,40 +11,47 @@ import msgspec
 
 from .beginnings import Beginning, beginnings
 from .judge import Break, Case, tried
-from .processes import STRACE, Ended, ForkServer, Moment
+from .processes import CHANGES, STRACE, Ended, ForkServer, Moment
 from .records import Campaign, Row, Scope, added, not_here
 
 _REDUCED_STEP = 97
+_OPENING = ("openat",)
 # What a full disk or quota refuses; a removal frees space and succeeds.
 _GROWING = ("write", "pwrite64", "fsync", "fdatasync", "link", "linkat", "rename", "renameat",
             "renameat2", "mkdir", "mkdirat", "openat")  # fmt: skip
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """An error by its name, what people call it, the calls that give it, and for how long."""
+    """An error by its name, what people call it, the calls that give it, and for how long.
+
+    `reading` says that opening to read fails too.
+    """
 
     error: str
     cause: str
-    calls: tuple[str, ...] | None
-    lasting: bool
+    calls: tuple[str, ...] = CHANGES
+    lasting: bool = False
+    reading: bool = False
 
     @property
     def title(self) -> str:
         """Name the fault for the table."""
-        return f"{self.error} {'from each call on' if self.lasting else 'at each call, once'}"
+        what = "opening" if self.calls == _OPENING else "call"
+        return f"{self.error} {f'from each {what} on' if self.lasting else f'at each {what}, once'}"
 
     def hits(self, at: Moment) -> bool:
         """Tell whether a call can fail this way."""
-        return self.calls is None or (at.call in self.calls and not at.reading)
+        return at.call in self.calls and (self.reading or not at.reading)
 
 
 FAULTS = (
-    Fault("EIO", "input/output error", None, False),
-    Fault("EIO", "input/output error", None, True),
-    Fault("ENOSPC", "no space left on device", _GROWING, False),
-    Fault("ENOSPC", "no space left on device", _GROWING, True),
-    Fault("EDQUOT", "disk quota exceeded", _GROWING, False),
-    Fault("EDQUOT", "disk quota exceeded", _GROWING, True),
+    Fault("EIO", "input/output error", reading=True),
+    Fault("EIO", "input/output error", lasting=True, reading=True),
+    Fault("EIO", "input/output error", _OPENING, lasting=True, reading=True),
+    Fault("ENOSPC", "no space left on device", _GROWING),
+    Fault("ENOSPC", "no space left on device", _GROWING, lasting=True),
+    Fault("EDQUOT", "disk quota exceeded", _GROWING),
+    Fault("EDQUOT", "disk quota exceeded", _GROWING, lasting=True),
 )
 
 

@@ -19,13 +19,18 @@ import msgspec
 ROOT = Path(__file__).parents[2]
 STRACE = shutil.which("strace")
 WAIT_S = 60.0
-# Everything that changes what is on a disk. The question mark: not every processor has each.
+# Everything that changes what is on a disk; not every processor has each.
 CHANGES = (
-    "write", "pwrite64", "fsync", "fdatasync", "?link", "linkat", "?rename", "?renameat",
-    "renameat2", "?unlink", "unlinkat", "?rmdir", "ftruncate", "?mkdir", "mkdirat", "openat",
+    "write", "pwrite64", "fsync", "fdatasync", "link", "linkat", "rename", "renameat",
+    "renameat2", "unlink", "unlinkat", "rmdir", "ftruncate", "mkdir", "mkdirat", "openat",
 )  # fmt: skip
 _CALL = re.compile(r"(?P<name>\w+)\((?P<arguments>.*)")
 _READING = re.compile(r"O_RDONLY(?!.*O_CREAT)")
+
+
+def traced(calls: Sequence[str]) -> str:
+    """Return the expression that traces those of `calls` that this processor has."""
+    return f"trace={','.join(f'?{call}' for call in calls)}"
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -82,7 +87,7 @@ class ForkServer:
         """Return how a process ended under strace; `inject` are its expressions, `log` its log."""
         pid = self._start(deed, where, True, None)
         options = [word for text in inject for word in ("-e", f"inject={text}")]
-        trace = ["-s", "0", "-o", str(log), "-e", f"trace={','.join(CHANGES)}", "-e", "signal=none"]
+        trace = ["-s", "0", "-o", str(log), "-e", traced(CHANGES), "-e", "signal=none"]
         with subprocess.Popen(
             [cast(str, STRACE), *trace, *options, "-p", str(pid)], stderr=subprocess.PIPE
         ) as tracer:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from .desk import Desk, Session, judged
-from .processes import CHANGES, STRACE, Ended, Moment, moments
+from .processes import CHANGES, STRACE, Ended, Moment, moments, traced
 from .records import Campaign, Finding, Row, Scope, added, not_here
 
 KILLS = "kill -9 of a real session (boardmark run)"
@@ -87,7 +87,7 @@ def _safe_runs(log: Path) -> int:
 
 def _traced(desk: Desk, where: Path, log: Path, inject: Sequence[str]) -> Ended:
     words = [cast(str, STRACE), "-qq", "-s", "0", "-o", str(log), "-e", "signal=none"]
-    words += ["-e", f"trace={','.join(_CALLS)}"]
+    words += ["-e", traced(_CALLS)]
     words += [word for text in inject for word in ("-e", f"inject={text}")]
     return desk.run(desk.command(where), words)
 
