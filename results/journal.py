@@ -18,12 +18,13 @@ import msgspec
 from harness.errors import StoreError
 from harness.types import Run, SessionPlan
 from results.durable import RESUME, sync_directory, translated, write_all
-from results.lines import DamageError, Record, decode, encode, outlasts
+from results.lines import DamageError, Record, decode, outlasts, readable
 from results.lock import lock
 from results.storage import MissingError
 
 JOURNAL = "journal.ndjson"
 _LARGEST_NS = 2**63 - 1
+_RECORDS: dict[str, type] = {"plan": SessionPlan, "run": Run, "note": str}
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,7 +272,10 @@ class Journal:
         kept = kept_runs(len(self._runs))
         if self._broken or self._descriptor < 0:
             raise StoreError(f"{str(self.path)!r} is closed for writing; {kept}", RESUME)
-        line = encode(kind, body)
+        try:
+            line = readable(kind, body)
+        except DamageError as odd:
+            raise StoreError(f"cannot keep this {kind} in {str(self.path)!r}: it {odd}") from odd
         with translated("append to", self.path, kept):
             try:
                 write_all(self._descriptor, line)

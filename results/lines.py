@@ -43,6 +43,19 @@ def encode(kind: str, body: Any) -> bytes:
     return msgspec.json.encode({**head, "rec": msgspec.Raw(record)}) + b"\n"
 
 
+def readable(kind: str, body: Any) -> bytes:
+    """Return what `encode` does; DamageError where `body` would not read back as its type.
+
+    Such a line, with NaN for a duration, would take every other one of its journal with it.
+    """
+    try:
+        line = encode(kind, body)
+        msgspec.json.decode(decode(line).body, type=type(body))
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise DamageError(f"would not read back: {error}") from error
+    return line
+
+
 def decode(line: bytes) -> Record:
     """Return the record `line` carries; DamageError unless it is there to the last bit."""
     try:

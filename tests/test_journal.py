@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import signal
 import subprocess
@@ -213,6 +214,20 @@ def test_a_duration_that_no_table_could_hold_is_refused_at_once(directory, value
         pytest.raises(StoreError, match="64-bit"),
     ):
         journal.append(handmade.run(1, handmade.FP32, 0, samples_ns=(value,)))
+
+
+def test_a_run_that_could_not_be_read_back_is_refused_and_costs_no_other(directory):
+    deep = []
+    for _ in range(10_000):
+        deep = [deep]
+    odd = [{"duration_s": math.nan}, {"started_unix_s": math.inf}, {"result": {"deep": deep}}]
+    with Journal.create(directory, handmade.plan()) as open_:
+        open_.append(handmade.runs()[0])
+        for changes in odd:
+            with pytest.raises(StoreError, match="cannot keep this run in"):
+                open_.append(handmade.run(1, handmade.FP32, 0, **changes))
+        open_.append(handmade.runs()[1])
+    assert read(directory / JOURNAL).runs == tuple(handmade.runs()[:2])
 
 
 def test_two_processes_cannot_write_one_session(directory):
