@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import typing
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -157,9 +158,17 @@ class History:
         ]
 
     def _last_unix_s(self, where: Filter) -> float | None:
-        """Return when the newest session that is meant was begun, as far as its names tell."""
+        """Return when the newest session that is meant was begun, as far as its names tell.
+
+        One from the future counts only among its like: a clock that ran ahead once would hide all
+        other nights.
+        """
         condition, values = where.condition(without=(*IDENTITY[1:], "since"))
-        text = f"SELECT max(created_unix_s) AS last FROM sessions WHERE {condition}"
+        values["tomorrow"] = time.time() + _DAY_S
+        text = (
+            "SELECT coalesce(max(created_unix_s) FILTER (created_unix_s <= $tomorrow),"
+            f" max(created_unix_s)) AS last FROM sessions WHERE {condition}"
+        )
         asked = Question(text=text, table="sessions", scope=where.scope, values=values)
         found: float | None = self._ask(asked)["last"][0].as_py()
         return found
