@@ -12,6 +12,11 @@ from results import clean, measured
 
 # Sessions of these kinds were measured here: which of their runs were disturbed can be judged.
 _MEASURED: tuple[Kind, ...] = ("run", "gate", "calibration", "self-test")
+# What stands in a row as it does in a run.
+_PLAIN = (
+    "run_id", "session_id", "seq", "block", "case_key", "status", "reason", "started_unix_s",
+    "duration_s",
+)  # fmt: skip
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
@@ -90,20 +95,13 @@ def _run_from(row: Json, series: dict[tuple[str, str], list[int]]) -> Run:
     kept = msgspec.json.decode(row["result_json"])
     result: Json = kept["result"]
     warmup = series.get((row["run_id"], "warmup"))
-    return Run(
-        run_id=row["run_id"],
-        session_id=row["session_id"],
-        seq=row["seq"],
-        block=row["block"],
-        case_key=row["case_key"],
-        status=row["status"],
-        reason=row["reason"],
-        started_unix_s=row["started_unix_s"],
-        duration_s=row["duration_s"],
-        samples_ns=tuple(series.get((row["run_id"], "latency"), ())),
-        quality=msgspec.convert(kept["quality"], Quality | None),
-        result=result if warmup is None else {**result, "warmup_ns": warmup},
-    )
+    fields = {name: row[name] for name in _PLAIN}
+    fields |= {
+        "samples_ns": series.get((row["run_id"], "latency"), ()),
+        "quality": kept["quality"],
+        "result": result if warmup is None else {**result, "warmup_ns": warmup},
+    }
+    return msgspec.convert(fields, Run)
 
 
 def _disturbed(plan: SessionPlan, runs: list[Run]) -> dict[str, bool]:

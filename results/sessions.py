@@ -202,8 +202,10 @@ def _sealed_entries(storage: Storage, catalog: Catalog, problems: list[str]) -> 
             try:
                 lines = index.get(part.entry)
                 if lines is None:
-                    lines = _lines(storage, catalog, part)
-                    index.put(part.entry, lines)
+                    lines, refused = _lines(storage, catalog, part)
+                    problems += refused
+                    if not refused:
+                        index.put(part.entry, lines)
                 entries += (line for line in lines if line.session_id not in out)
             except parts.CorruptPartError as corrupt:
                 problems.append(quarantine.aside(storage, part.path, str(corrupt)))
@@ -212,18 +214,27 @@ def _sealed_entries(storage: Storage, catalog: Catalog, problems: list[str]) -> 
             except MissingError:
                 again = True
                 catalog.forget()
-            except (StoreError, msgspec.MsgspecError) as error:
+            except StoreError as error:
                 problems.append(str(error))
     index.save(catalog.lists)
     catalog.save()
     return entries
 
 
-def _lines(storage: Storage, catalog: Catalog, part: Covered) -> tuple[Entry, ...]:
-    """Return the list lines of one part of `sessions`."""
+def _lines(
+    storage: Storage, catalog: Catalog, part: Covered
+) -> tuple[tuple[Entry, ...], list[str]]:
+    """Return the list lines of one part of `sessions`, and a sentence for each bad row."""
     found = parts.rows(parts.read_table(storage, part.path, _ENTRY_COLUMNS))
     catalog.remember(part)
-    return tuple(msgspec.convert(found, list[Entry]))
+    entries, refused = [], []
+    for row in found:
+        try:
+            entries.append(msgspec.convert(row, Entry))
+        except msgspec.ValidationError as error:
+            session_id = row["session_id"]
+            refused.append(f"{part.path!r} holds no list line of session {session_id!r}: {error}")
+    return tuple(entries), refused
 
 
 def _live(path: Path, problems: Sequence[str]) -> Session:

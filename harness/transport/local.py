@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import IO, cast
 
 from harness.errors import DeviceError
+from harness.transport import answers
 from harness.transport.package import cached_agent
 from harness.types import Json
 
 # On top of a request's own time-out: what the supervisor may need to end and bury the child.
 _GRACE_S = 30.0
+# A million durations are a line of twelve megabytes.
+_LONGEST_BYTES = 2**26
 
 
 class LocalTransport:
@@ -91,17 +94,17 @@ class LocalTransport:
             event = self._decode(self._read_line(timeout_s + _GRACE_S))
             if event.get("id") != identifier:
                 continue  # the tail of a request that was abandoned
-            yield event
             if event["event"] == "finished":
+                if clause := answers.wrong(request["op"], event):
+                    raise DeviceError(f"{self._name} gives an answer of no use: {clause}")
+                yield event
                 return
+            yield event
 
     def _decode(self, line: bytes) -> Json:
         """Return the event in `line`; what else an interpreter may print is no agent's answer."""
-        try:
-            event = json.loads(line)
-        except ValueError:
-            event = None
-        if not isinstance(event, dict) or "event" not in event:
+        event = answers.event(line)
+        if event is None:
             told = line[:80].decode(errors="replace").strip()
             raise DeviceError(f"{self._name} does not answer like an agent: {told!r}")
         return event
@@ -115,6 +118,8 @@ class LocalTransport:
             if not data:
                 raise DeviceError(f"{self._name} ended unexpectedly{self._last_words()}")
             self._pending += data
+            if len(self._pending) > _LONGEST_BYTES:
+                raise DeviceError(f"{self._name} does not answer like an agent: it never ends")
         line, _, self._pending = self._pending.partition(b"\n")
         return line
 
