@@ -4,23 +4,28 @@ import csv
 import io
 import json
 
-import handmade
 import pyarrow.parquet as pq
 import pytest
 import stores
 
 from harness import cli
 from results.nights import Night
+from results.store import Store
+
+_BEGAN_S = 1700489700.0  # in the past, wherever a clock stands
+_IDS = ("20231120T141500Z-0000", "20231121T141500Z-0001", "20231122T141500Z-0002")
 
 
 @pytest.fixture(scope="module")
 def where(tmp_path_factory):
     """The handmade session on three nights, the second of them not sealed."""
     folder = tmp_path_factory.mktemp("history") / "store"
-    store = stores.sealed(folder)
-    stores.live(store, session_id="20261121T141500Z-0001", created_unix_s=1795184100.0 + 86400)
-    stores.live(store, session_id="20261122T141500Z-0002", created_unix_s=1795184100.0 + 172800)
-    store.seal("20261122T141500Z-0002")
+    store = Store.create(folder)
+    for night, session_id in enumerate(_IDS):
+        began = _BEGAN_S + night * 86400
+        stores.live(store, session_id=session_id, created_unix_s=began)
+        if night != 1:
+            store.seal(session_id)
     return folder
 
 
@@ -35,10 +40,10 @@ def test_the_trend_is_a_line_per_night_and_case(where, capsys):
     head, *lines = out.splitlines()
     assert (code, err) == (0, "")
     assert head.split()[:3] == ["night", "device", "model"]
-    assert [line.split()[0] for line in lines] == ["2026-11-20", "2026-11-21", "2026-11-22"]
+    assert [line.split()[0] for line in lines] == ["2023-11-20", "2023-11-21", "2023-11-22"]
     assert lines[0].split()[2:6] == ["local", "digits", "int8-dynamic", "null"]
     assert "1 ms" in lines[0]
-    assert lines[0].endswith(handmade.SESSION_ID)
+    assert lines[0].endswith(_IDS[0])
 
 
 @pytest.mark.parametrize(
@@ -146,11 +151,11 @@ def test_a_wrong_word_is_named(where, capsys, words, told):
 
 
 def test_days_bound_what_is_asked(where, capsys):
-    _, out, _ = _asked(capsys, where, "--since", "2026-11-21", "--until", "2026-11-22")
-    assert {line.split()[0] for line in out.splitlines()[1:]} == {"2026-11-21"}
-    _, out, _ = _asked(capsys, where, "--since", "2026-12-01")
+    _, out, _ = _asked(capsys, where, "--since", "2023-11-21", "--until", "2023-11-22")
+    assert {line.split()[0] for line in out.splitlines()[1:]} == {"2023-11-21"}
+    _, out, _ = _asked(capsys, where, "--since", "2023-12-01")
     assert out == ""
-    _, out, _ = _asked(capsys, where, "--since", "9999d")
+    _, out, _ = _asked(capsys, where, "--since", "99999d")
     assert len(out.splitlines()) == 10
 
 
