@@ -93,7 +93,8 @@ def strays(catalog: Catalog, expected: frozenset[str]) -> tuple[list[str], list[
         for name in sorted(lost)
     ]
     twice = (
-        f"{spare} parts hold sessions that others hold too: boardmark store compact removes them"
+        f"{spare} parts hold sessions that others hold too:"
+        " repeat the merge that was interrupted, or run boardmark store compact"
     )
     return sentences, [twice] if spare else []
 
