@@ -10,7 +10,7 @@ import msgspec
 
 from harness.errors import StoreError
 from harness.types import SessionPlan
-from results import journal, layout, parts, quarantine, sessions, tables
+from results import intent, journal, layout, parts, quarantine, sessions, tables
 from results.catalog import Catalog
 from results.durable import ELSEWHERE, RESUME
 from results.journal import Content
@@ -35,6 +35,7 @@ def publish(storage: Storage, plan: SessionPlan, content: Content) -> tuple[str,
     with _kept(len(content.runs)):
         encoded = _encode(plan, content)
         with store_lock(storage.root):
+            intent.withdraw(storage, plan.session_id)
             catalog = Catalog.of(storage)
             if not catalog.claims("sessions", plan.session_id):
                 _discard(storage, plan.session_id, encoded)

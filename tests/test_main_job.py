@@ -106,7 +106,7 @@ def test_a_part_that_cannot_be_read_is_named_by_the_list(
 ) -> None:
     store = tmp_path / "store"
     shutil.copytree(measured, store)
-    part = next(store.glob("parts/sessions/*.parquet"))
+    part = next(store.glob("parts/sessions/**/*.parquet"))
     part.write_bytes(part.read_bytes()[:-9])
     capsys.readouterr()
     assert cli.main(["list", "--store", str(store)]) == 0

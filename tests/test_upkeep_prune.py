@@ -7,13 +7,14 @@ import stores
 import upkeep_stores as many
 
 from harness.errors import StoreError, UsageError
+from results.intent import INTENT
 from results.layout import SESSIONS
 from results.sessions import list_sessions
 from results.store import Store
 from results.upkeep import rewrite
 from results.upkeep.compact import compact
 from results.upkeep.merge import merge
-from results.upkeep.prune import INTENT, Keep, parse, prune
+from results.upkeep.prune import Keep, parse, prune
 from results.upkeep.reindex import reindex
 from results.upkeep.verify import verify
 
@@ -129,6 +130,19 @@ def test_any_upkeep_completes_an_interrupted_prune(store, upkeep):
     assert many.seen(store).keys() == {_B, _C}
     assert not (store.root / INTENT).exists()
     assert verify(store).notes == verify(store).damage == ()
+
+
+@pytest.mark.parametrize("intent", [f'{{"sessions": ["{_A}", "{_D}"]}}', "{"])
+def test_a_session_that_comes_back_stays(store, intent):
+    prune(store, Keep(sessions=1))
+    assert _A not in store.sessions()
+    (store.root / INTENT).write_text(intent)  # as a prune leaves it that is killed at its end
+    many.add(store, _A)
+    if intent == "{":
+        (store.root / INTENT).unlink()
+    reindex(store)
+    assert _A in store.sessions()
+    assert verify(store).damage == ()
 
 
 def store_of_none(store):

@@ -18,12 +18,12 @@ import msgspec
 from harness.errors import StoreError, UsageError
 from results import parts, quarantine
 from results.catalog import Catalog, Covered
+from results.intent import INTENT, pending, write
 from results.schema import TABLES
 from results.storage import MissingError, Storage
 from results.store import Store
 from results.upkeep import rewrite
 
-INTENT = "prune.json"
 _DAY_S = 86400
 _KEEP = re.compile(r"([0-9]{1,6})(d?)")
 
@@ -46,12 +46,6 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int | None
     dry_run: bool = False
     problems: tuple[str, ...] = ()
-
-
-class _Intent(msgspec.Struct, frozen=True):
-    """What prune.json says: the sessions that are going."""
-
-    sessions: tuple[str, ...]
 
 
 def parse(text: str) -> Keep:
@@ -86,8 +80,7 @@ def prune(store: Store, keep: Keep, dry_run: bool = False) -> Pruned:
         if going:
             close_journals(store, going)
             # what an earlier prune could not remove stays in it
-            intent = _Intent(tuple(sorted({*going, *pending(store.storage)})))
-            store.storage.replace(INTENT, msgspec.json.encode(intent) + b"\n")
+            write(store.storage, {*going, *pending(store.storage)})
             problems += finish(store)
             catalog.forget()
         left = set(catalog.sessions())
@@ -128,19 +121,6 @@ def close_journals(store: Store, sealed: Iterable[str]) -> None:
     for session_id in sealed:
         if store.journal(session_id).parent.is_dir():
             store.seal(session_id)
-
-
-def pending(storage: Storage) -> tuple[str, ...]:
-    """Return the sessions that a prune was removing when it was interrupted."""
-    try:
-        return msgspec.json.decode(storage.read(INTENT), type=_Intent).sessions
-    except MissingError:
-        return ()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise StoreError(
-            f"{INTENT!r} in {storage.label!r} does not say what to remove: {error}",
-            "delete it and prune again",
-        ) from error
 
 
 def _clear(storage: Storage, table: str, going: Collection[str], problems: list[str]) -> bool:

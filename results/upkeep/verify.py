@@ -7,9 +7,10 @@ import msgspec
 from harness.errors import StoreError
 from results import journal, layout, parts
 from results.catalog import Catalog
+from results.intent import pending
 from results.storage import Entry, MissingError
 from results.store import Store
-from results.upkeep import audit, leftovers, prune
+from results.upkeep import audit, leftovers
 from results.upkeep.counts import Facts, facts
 from results.upkeep.untouched import Untouched
 
@@ -158,7 +159,7 @@ class _Check:
 
     def _interrupted(self) -> tuple[str, ...]:
         """Return the sessions that an interrupted prune was removing."""
-        return prune.pending(self._storage)
+        return pending(self._storage)
 
     def _left_behind(self, catalog: Catalog) -> None:
         """Note what the next upkeep removes or completes."""
