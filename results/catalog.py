@@ -9,8 +9,8 @@ conflict.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ from results.schema import TABLES
 from results.storage import Entry, MissingError, Storage
 
 _TRIES = 20
+
+T = TypeVar("T")
 
 
 class Covered(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +77,7 @@ class Catalog:
         self._parts: dict[str, tuple[Covered, ...]] = {}
         self._claims: dict[str, dict[str, list[Covered]]] = {}
         self._paths: dict[str, set[str]] = {}
-        self._committed: dict[str, Covered] | None = None
-        self._conflicts: dict[str, tuple[str, ...]] = {}
+        self._ruled: tuple[dict[str, Covered], dict[str, tuple[str, ...]]] | None = None
 
     def distrust(self, part: Covered) -> None:
         """Leave a part out that was found corrupt, wherever it lies now, and list anew."""
@@ -95,24 +96,23 @@ class Catalog:
 
     def sessions(self) -> tuple[str, ...]:
         """Return the committed sessions without conflict, oldest first."""
-        return tuple(sorted(self._owners()))
+        return tuple(sorted(self._ruling()[0]))
 
     def conflicts(self) -> dict[str, tuple[str, ...]]:
         """Return the sessions that have two contents, and the parts of `sessions` that say so.
 
         A session of which quarantine holds two contents is one as long as any such part covers it.
         """
-        self._owners()
-        return self._conflicts
+        return self._ruling()[1]
 
     def content(self, session_id: str) -> str | None:
         """Return the digest of a committed session's content, None where it is not committed."""
-        owner = self._owners().get(session_id)
+        owner = self.owner("sessions", session_id)
         return None if owner is None else self.known(owner).sessions[session_id]
 
     def owner(self, table: str, session_id: str) -> Covered | None:
         """Return the part of `table` that counts for a session, None where there is none."""
-        commit = self._owners().get(session_id)
+        commit = self._ruling()[0].get(session_id)
         if table == "sessions" or commit is None:
             return commit
         claims = self.claims(table, session_id)
@@ -125,8 +125,7 @@ class Catalog:
 
     def of_session(self, session_id: str) -> tuple[str, ...]:
         """Return the paths of the parts that count for a session, in the order of TABLES."""
-        found = (self.owner(table, session_id) for table in TABLES)
-        return tuple(part.path for part in found if part is not None)
+        return tuple(part.path for table in TABLES if (part := self.owner(table, session_id)))
 
     def live(self, table: str) -> list[tuple[Covered, frozenset[str]]]:
         """Return the parts of `table` that readers read, each with the sessions to leave out.
@@ -178,10 +177,7 @@ class Catalog:
         return self._checked.get(part.entry) is not None
 
     def seen(self, part: Covered) -> bool:
-        """Tell whether the digest of `part` was found right by this very catalog.
-
-        A disk that forgets does not change the time of a file.
-        """
+        """Tell whether this very catalog found it right: rot does not change a file's time."""
         return part.entry in self._seen
 
     def remember(self, part: Covered) -> None:
@@ -206,10 +202,16 @@ class Catalog:
     def _walk(self, table: str) -> tuple[Covered, ...]:
         """List the parts of `table`; again where one of them went away meanwhile."""
         folder = f"{PARTS}/{table}"
+        found = self._steady(lambda: [self._covered(e) for e in entries(self._storage, folder)])
+        return tuple(part for part in found if part is not None)
+
+    def _steady(self, ask: Callable[[], T]) -> T:
+        """Return an answer during which no part went away; list anew after each that did."""
         for _ in range(_TRIES):
-            with contextlib.suppress(MissingError):
-                found = [self._covered(entry) for entry in entries(self._storage, folder)]
-                return tuple(part for part in found if part is not None)
+            try:
+                return ask()
+            except MissingError:
+                self.forget()
         raise StoreError(
             f"the parts of {self._storage.label!r} change faster than they can be listed",
             "wait until whoever compacts or prunes it is done",
@@ -268,10 +270,13 @@ class Catalog:
             self._claims[table] = claims
         return self._claims[table]
 
-    def _owners(self) -> dict[str, Covered]:
-        """Return the part that commits each session; find the conflicts on the way."""
-        if self._committed is not None:
-            return self._committed
+    def _ruling(self) -> tuple[dict[str, Covered], dict[str, tuple[str, ...]]]:
+        """Return the part that commits each session, and the conflicts."""
+        if self._ruled is None:
+            self._ruled = self._steady(self._decided)
+        return self._ruled
+
+    def _decided(self) -> tuple[dict[str, Covered], dict[str, tuple[str, ...]]]:
         owners, conflicts = {}, {}
         stay_out = quarantine.conflicted(self._storage)
         for session_id, claims in self._by_session("sessions").items():
@@ -283,8 +288,7 @@ class Catalog:
                 conflicts[session_id] = tuple(part.path for part in claims)
             elif told:
                 owners[session_id] = min(told, key=lambda part: part.rank)
-        self._committed, self._conflicts = owners, conflicts
-        return owners
+        return owners, conflicts
 
     def _counts(self, part: Covered, session_id: str) -> bool:
         owner = self.owner(part.table, session_id)
