@@ -11,8 +11,10 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from harness.errors import StoreError
 
@@ -31,6 +33,8 @@ _CURES = {
     errno.EISDIR: "move the directory away that is in its place",
     errno.ENOENT: "check that the path is right and still there",
     errno.EIO: "look at the kernel log for errors of that disk",
+    errno.EINVAL: "move away what is in its place: it is no file",
+    errno.ELOOP: "move the link away that is in its place",
 }
 
 
@@ -49,6 +53,23 @@ def translated(action: str, path: Path, kept: str = "") -> Iterator[None]:
         safe = f"; {kept}" if kept else ""
         advice = f"{cure}, {RESUME}" if kept else f"{cure} {ELSEWHERE}"
         raise StoreError(f"cannot {action} {str(path)!r}: {cause}{safe}", advice) from error
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading; OSError for anything else: a pipe or a device would never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(kind):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    number = errno.EISDIR if stat.S_ISDIR(kind) else errno.EINVAL
+    raise OSError(number, os.strerror(number))
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file; OSError as `open_file`."""
+    with open_file(path) as file:
+        return file.read()
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -17,7 +17,7 @@ import msgspec
 
 from harness.errors import StoreError
 from harness.types import Run, SessionPlan
-from results.durable import RESUME, sync_directory, translated, write_all
+from results.durable import RESUME, open_file, read_file, sync_directory, translated, write_all
 from results.lines import DamageError, Record, decode, outlasts, readable
 from results.lock import lock
 from results.storage import MissingError
@@ -55,7 +55,7 @@ def read(path: Path, salvage: bool = False) -> Content:
     """
     with translated("read", path):
         try:
-            data = path.read_bytes()
+            data = read_file(path)
         except FileNotFoundError as error:
             raise MissingError(
                 f"cannot read {str(path)!r}: it is not there",
@@ -93,7 +93,7 @@ def has_plan(path: Path) -> bool:
     is there and cannot be read has one, as far as anyone knows.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             line = file.readline()
             return line.endswith(b"\n") and (_is_whole(line) or bool(file.read(1)))
     except FileNotFoundError:
@@ -134,7 +134,7 @@ def _content(
             else:
                 continue
             hasher.update(b"%b %d %b\n" % (record.kind.encode(), len(body), body))
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise StoreError(
             f"{str(path)!r} holds a record this version cannot read: {error}",
             "read it with the version of boardmark that wrote it",

@@ -69,7 +69,7 @@ def rewriting(root: Path | None) -> tuple[int, bool]:
     if root is None:
         return 0, False
     try:
-        descriptor = os.open(root / LOCK, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(root / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return 0, False
     try:

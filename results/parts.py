@@ -234,7 +234,7 @@ def _decode(
 def _may_hold(group: Any, column: int, session_id: str) -> bool:
     """Tell whether a row group may hold rows of a session, by its statistics."""
     known = group.column(column).statistics
-    if known is None or not known.has_min_max:
+    if known is None or not known.has_min_max or not isinstance(known.min, str):
         return True
     return bool(known.min <= session_id <= known.max)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,18 +142,32 @@ def sealed(
     try:
         plan = tables.plan_from(row)
         measured = tables.runs_from(rows["runs"], rows["samples"])
+        notes = tuple(map(str, row["notes"]))
     except (msgspec.MsgspecError, RecursionError, KeyError, TypeError) as error:
         raise StoreError(
             f"session {session_id!r} holds a record this version cannot read: {error}",
             "read it with the version of boardmark that wrote it",
         ) from error
+    if not problems:
+        problems += _missing(row, rows["runs"], measured)
     return Session(
         plan=plan,
         runs=measured,
-        notes=tuple(row["notes"]),
+        notes=notes,
         sealed=True,
         problems=tuple(dict.fromkeys((*catalog.problems, *problems))),
     )
+
+
+def _missing(row: Json, rows: list[Json], measured: tuple[Run, ...]) -> Iterator[str]:
+    """Say what a session's parts lack although every byte of them is as it was written."""
+    name = row["session_id"]
+    if row["runs"] != len(measured):
+        yield f"session {name!r} has {row['runs']} runs and its parts give {len(measured)}"
+    counts = {one["run_id"]: one["samples"] for one in rows}
+    short = [run.run_id for run in measured if counts[run.run_id] != len(run.samples_ns)]
+    if short:
+        yield f"session {name!r} lacks samples of {len(short)} of its runs, {short[0]!r} the first"
 
 
 def _rows(

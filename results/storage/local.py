@@ -17,6 +17,9 @@ from results.storage import UNFINISHED, Entry, MissingError
 if TYPE_CHECKING:
     import pyarrow.fs
 
+# No file of a store lies in so many folders.
+_DEEPEST = 16
+
 
 class LocalStorage:
     """The files below one directory."""
@@ -44,7 +47,7 @@ class LocalStorage:
     def read(self, path: str) -> bytes:
         """Return the bytes of a file; MissingError where there is none."""
         with self._present("read", path) as source:
-            return source.read_bytes()
+            return durable.read_file(source)
 
     def publish(self, path: str, data: bytes) -> bool:
         """Write beside, sync, link without replacing, sync the directory; False if it was there."""
@@ -111,7 +114,7 @@ class LocalStorage:
                 ) from error
 
 
-def _files(folder: str, prefix: str) -> Iterator[Entry]:
+def _files(folder: str, prefix: str, depth: int = 1) -> Iterator[Entry]:
     """Yield the files below `folder`; what disappears meanwhile is left out."""
     try:
         with os.scandir(folder) as found:
@@ -121,11 +124,18 @@ def _files(folder: str, prefix: str) -> Iterator[Entry]:
     for entry in entries:
         path = f"{prefix}/{entry.name}" if prefix else entry.name
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(entry.path, path)
-        elif not entry.name.startswith(UNFINISHED):
-            try:
-                facts = entry.stat()
-            except FileNotFoundError:
-                continue
-            if stat.S_ISREG(facts.st_mode):
-                yield Entry(path=path, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
+            if depth < _DEEPEST:
+                yield from _files(entry.path, path, depth + 1)
+        elif not entry.name.startswith(UNFINISHED) and (facts := _facts(entry)):
+            yield Entry(path=path, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
+
+
+def _facts(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Return what is known of a file, None for anything else and for a link to nothing."""
+    try:
+        facts = entry.stat()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+        return None
+    return facts if stat.S_ISREG(facts.st_mode) else None

@@ -14,6 +14,8 @@ from results.store import Store
 
 # A file that is being written in a place without a lock is younger than this.
 _OLD_S = 3600.0
+# Nothing of ours lies in more folders.
+_DEEPEST = 16
 
 
 def unfinished(store: Store) -> tuple[Path, ...]:
@@ -27,11 +29,11 @@ def unfinished(store: Store) -> tuple[Path, ...]:
         return ()
     found = []
     with translated("read", root):
-        for folder, _, names in os.walk(root):
-            locked = Path(folder).relative_to(root).parts[:1] in (
-                (layout.PARTS,),
-                (layout.QUARANTINE,),
-            )
+        for folder, below, names in os.walk(root):
+            inside = Path(folder).relative_to(root).parts
+            locked = inside[:1] in ((layout.PARTS,), (layout.QUARANTINE,))
+            if len(inside) > _DEEPEST:
+                below.clear()
             for name in names:
                 path = Path(folder, name)
                 if name.startswith(UNFINISHED) and (locked or _is_old(path)):
