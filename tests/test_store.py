@@ -284,7 +284,8 @@ def test_a_seal_that_fails_at_any_call_keeps_everything_and_completes_later(
             store.seal(_ID)
         except StoreError as error:
             assert "no space left on device" in str(error)
-            assert "finished runs are kept" in str(error) or "lock" in str(error)
+            kept = ("finished runs are kept", "cannot lock", "cannot read")
+            assert any(words in str(error) for words in kept)
     now = load(store)
     assert (now.plan, now.runs, now.notes) == (expected.plan, expected.runs, expected.notes)
     store.seal(_ID)
@@ -472,15 +473,15 @@ def test_a_start_takes_over_what_was_killed_before_its_plan(store, left):
 
 def test_a_journal_that_cannot_be_read_is_not_taken_over(store, monkeypatch):
     stores.live(store)
-    path, is_open = store.journal(_ID), Path.open
+    path, is_open = store.journal(_ID), os.open
 
-    def fail(self, *args, **options):
-        if self == path:
+    def fail(name, *args, **options):
+        if name == path:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return is_open(self, *args, **options)
+        return is_open(name, *args, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", fail)
+        patched.setattr(os, "open", fail)
         assert store.live() == (_ID,)
         with pytest.raises(StoreError):
             store.start(handmade.plan())
