@@ -15,6 +15,7 @@ import sys
 import time
 
 from . import (
+    bad_agents,
     clocks,
     crowd,
     damage,
@@ -23,6 +24,7 @@ from . import (
     file_limits,
     kills,
     memory_limits,
+    poison,
     power_cuts,
     real_kills,
     small_disks,
@@ -42,6 +44,8 @@ CAMPAIGNS: tuple[Campaign, ...] = (
     power_cuts.CAMPAIGN,
     damage.CAMPAIGN,
     crowd.CAMPAIGN,
+    poison.CAMPAIGN,
+    bad_agents.CAMPAIGN,
 )
 
 

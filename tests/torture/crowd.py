@@ -1,4 +1,4 @@
-"""Sixteen writers, merges of overlapping copies, compactions and readers at once, killed at random."""
+"""Sixteen writers, merges of overlapping copies and compactions at once, killed at random."""
 
 from __future__ import annotations
 

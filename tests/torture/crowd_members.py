@@ -87,7 +87,7 @@ def _killed_by(order: Order, rng: random.Random) -> list[str]:
     for kind, count in (("copier", 1), ("merger", 2), ("compactor", 2), ("reader", 1)):
         members += [Member(kind, number) for number in range(count)]
     alive = {_started(order, member): member for member in members}
-    killed = []
+    killed: list[str] = []
     while any(member.kind in _ONLY_WRITERS_END for member in alive.values()):
         time.sleep(rng.uniform(0.0, 0.06))
         if len(killed) < order.kills:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -15,7 +13,7 @@ import msgspec
 from harness.types import Run
 from results.sessions import Session
 
-from . import exhibits, onlooker
+from . import apart, exhibits, onlooker
 from .exhibits import Exhibit, Target
 from .onlooker import View
 from .records import Campaign, Finding, Row, Scope, added
@@ -53,6 +51,22 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
         flipped = bytearray(data)
         flipped[self.offset] ^= 1 << self.bit
         return bytes(flipped)
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One damage, for a process with its own copy of the exhibit."""
+
+    exhibit: Exhibit
+    damage: Damage
+
+    @property
+    def name(self) -> str:
+        """Name it for people."""
+        return self.damage.name
+
+
+# Of this process: the exhibit that was made at a place, at its own place.
+_COPIES: dict[Path, Exhibit] = {}
 
 
 def play(scope: Scope) -> list[Row]:
@@ -205,24 +219,18 @@ def _cases(exhibit: Exhibit, target: Target, scope: Scope) -> Iterator[Damage]:
 def _tried(exhibit: Exhibit, cases: list[Damage], scope: Scope) -> Iterator[Finding]:
     """Yield the finding of each case, in order; in full every processor works on its own copy."""
     if scope == "reduced":
-        yield from _batch(exhibit, cases)
+        yield from (_way(case)(exhibit, case) for case in cases)
         return
-    size = 500
-    batches = [cases[at : at + size] for at in range(0, len(cases), size)]
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(mp_context=spawn) as pool:
-        for findings in pool.map(_apart, [exhibit] * len(batches), batches):
-            yield from findings
+    yield from apart.findings(_apart, [Job(exhibit=exhibit, damage=case) for case in cases])
 
 
-def _apart(exhibit: Exhibit, cases: list[Damage]) -> list[Finding]:
-    with tempfile.TemporaryDirectory(dir=_memory()) as name:
-        return list(_batch(exhibits.copied(exhibit, Path(name) / "store"), cases))
-
-
-def _batch(exhibit: Exhibit, cases: list[Damage]) -> Iterator[Finding]:
-    for case in cases:
-        yield _way(case)(exhibit, case)
+def _apart(job: Job) -> Finding:
+    where = job.exhibit.where
+    if where not in _COPIES:
+        _COPIES[where] = exhibits.copied(
+            job.exhibit, where.with_name(f"{where.name}-{os.getpid()}")
+        )
+    return _way(job.damage)(_COPIES[where], job.damage)
 
 
 def _way(damage: Damage) -> Callable[[Exhibit, Damage], Finding]:
