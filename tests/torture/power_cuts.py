@@ -25,7 +25,7 @@ SEED = 20261120
 # Combinations drawn per operation where they are too many to try them all.
 SAMPLES: dict[Scope, int] = {"full": 40, "reduced": 2}
 # In the reduced scope every so many trees are tried.
-REDUCED_STEP = 16
+REDUCED_STEP = 20
 # Every so many trees the power goes a second time, while what the first time left is put right.
 AGAIN_STEP = 60
 
