@@ -11,7 +11,9 @@ from pathlib import Path
 import msgspec
 
 from harness.types import Run
+from results.query import History
 from results.sessions import Session
+from results.store import Store
 
 from . import apart, exhibits, onlooker
 from .exhibits import Exhibit, Target
@@ -24,6 +26,15 @@ REDUCED_PLACES = 2
 # What list and load never look into is held against `verify`, at every so many places.
 VERIFY_STEP = 40
 UNREAD = ("environments", "probes")
+# What history is asked at every so many places, for it takes a fifth of a second.
+HISTORY_STEP = 240
+
+_QUESTIONS = (
+    "SELECT session_id, run_id, latency_p50_s, s.values FROM runs"
+    " JOIN samples s USING (session_id, run_id) WHERE metric = 'latency'",
+    "SELECT session_id, environment_json, count(p.values) FROM environments"
+    " JOIN probes p USING (session_id) GROUP BY ALL",
+)
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +116,20 @@ def looked_at(exhibit: Exhibit, target: Target, name: str) -> Finding:
     )
 
 
+def asked(exhibit: Exhibit, damage: Damage) -> Finding:
+    """Say what history answers wrongly, or leaves out without a word, over a damaged file."""
+    exhibit.restore(keep_index=False)
+    truth = _answers(exhibit.where)[0]
+    exhibit.restore(keep_index=False)
+    exhibit.damage(damage.target, damage.made(exhibit.pristine[damage.target.path][0]))
+    faults = onlooker.tried(lambda where: _compared(truth, _answers(where)), exhibit.where)
+    wrong = [fault for fault in faults if "was refused" not in fault]
+    return Finding(
+        tracebacks=sum("Traceback" in fault for fault in wrong),
+        broken=tuple(f"{damage.name}: history: {fault}" for fault in wrong),
+    )
+
+
 def noticed(exhibit: Exhibit, damage: Damage) -> Finding:
     """Say whether `verify` passes over a damaged file."""
     exhibit.restore(damage.warm)
@@ -114,6 +139,21 @@ def noticed(exhibit: Exhibit, damage: Damage) -> Finding:
         return Finding(broken=(f"{damage.name}: verify finds nothing wrong",))
     crashed = [sentence for sentence in said if "Traceback" in sentence]
     return Finding(tracebacks=len(crashed), broken=tuple(crashed))
+
+
+def _answers(where: Path) -> tuple[list[str], tuple[str, ...]]:
+    """Return the rows that two questions about a store give, and what history says is wrong."""
+    history = History(Store.open(where))
+    rows = [str(row) for question in _QUESTIONS for row in history.sql(question).to_pylist()]
+    return rows, history.problems
+
+
+def _compared(truth: list[str], answers: tuple[list[str], tuple[str, ...]]) -> None:
+    rows, problems = answers
+    if set(rows) - set(truth):
+        raise ValueError(f"these never were: {sorted(set(rows) - set(truth))}")
+    if sorted(rows) != sorted(truth) and not problems:
+        raise ValueError(f"these are missing: {sorted(set(truth) - set(rows))}")
 
 
 def _others(truth: View, view: View, target: Target) -> Iterator[str]:
@@ -237,6 +277,8 @@ def _way(damage: Damage) -> Callable[[Exhibit, Damage], Finding]:
     """Return how a damage is held against what reads the file."""
     unread = damage.target.kind.endswith(UNREAD)
     place = damage.offset if damage.length is None else damage.length
+    if damage.target.path.startswith("parts/") and not damage.warm and not place % HISTORY_STEP:
+        return asked
     return noticed if unread and place % VERIFY_STEP == 0 else judged
 
 
