@@ -99,7 +99,10 @@ def _from(rest: Sequence[Moment], fault: Fault) -> list[str]:
 
 
 def _broken(server: ForkServer, log: Path, inject: list[str], where: Path) -> Ended:
-    return server.traced("write", where, log, inject)
+    ended = server.traced("write", where, log, inject)
+    if "(INJECTED)" not in log.read_text(errors="replace"):
+        raise RuntimeError(f"the fault never happened: {inject}")
+    return ended
 
 
 CAMPAIGN = Campaign("disk-errors", play)
