@@ -151,13 +151,16 @@ def decode(
 
 
 def rows(table: pa.Table) -> list[Json]:
-    """Return the rows of a table as dicts."""
+    """Return the rows of a table as dicts; CorruptPartError where a text is none."""
     import pyarrow as pa
 
     columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         numbers = pa.types.is_list(column.type) and not pa.types.is_string(column.type.value_type)
-        columns[name] = _lists(column) if numbers else column.to_pylist()
+        try:
+            columns[name] = _lists(column) if numbers else column.to_pylist()
+        except UnicodeDecodeError as error:
+            raise CorruptPartError(f"its column {name!r} is not UTF-8") from error
     return [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
     ]
