@@ -11,8 +11,9 @@ import msgspec
 
 from harness.errors import StoreError, UsageError
 from results import layout, schema
+from results.engine import UnansweredError
 from results.nights import COLUMNS, IDENTITY, Night, newest, nights
-from results.views import Question, Scope, UnansweredError, Views
+from results.views import Question, Scope, Views
 
 if TYPE_CHECKING:
     import pyarrow as pa

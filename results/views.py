@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.errors import StoreError
-from results import parts, quarantine, schema, sessions, tables
+from results import engine, parts, quarantine, schema, sessions, tables
 from results.catalog import Covered
 from results.storage import MissingError
 
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
 _TRIES = 20
 _CONTESTED = "part"
-
-
-class UnansweredError(Exception):
-    """DuckDB cannot answer, although every part it read is sound; the message is its first line."""
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,21 +90,20 @@ class Views:
 
         for _ in range(_TRIES):
             read: list[Covered] = []
-            with _connected() as connection:
+            with engine.connected() as connection:
                 try:
+                    engine.check(connection, question.text)
                     for table in question.tables:
                         read += self._define(connection, table, question.scope)
-                    found = connection.sql(question.text, params=dict(question.values))
-                    answer = None if found is None else found.to_arrow_table()
+                    answer = engine.ask(connection, question.text, question.values)
                 except MissingError:
                     self.catalog.forget()
                 except (duckdb.Error, pa.ArrowException, OSError) as error:
                     if not self._broken(read, error):
-                        raise UnansweredError(str(error).strip().partition("\n")[0]) from error
+                        told = str(error).strip().partition("\n")[0]
+                        raise engine.UnansweredError(told) from error
                 else:
                     self.catalog.save()
-                    if answer is None:
-                        raise UnansweredError("it gives no table")
                     return answer
         raise StoreError(
             f"the parts of {self._store.label!r} change faster than they can be read",
@@ -211,7 +206,7 @@ class Views:
 
         Every byte is checked: what was found right once may have rotted since.
         """
-        if _is_misput(error):
+        if engine.is_misput(error):
             return False
         broken = False
         for part in read:
@@ -237,30 +232,6 @@ class Views:
         new = [one for one in dict.fromkeys(problems) if one not in self.problems]
         self.problems += new
         return bool(new)
-
-
-def _connected() -> Any:
-    """Return a database in memory that knows no names but its own.
-
-    What does not fit into memory goes to the machine's folder for that: left alone, DuckDB would
-    put it where one happens to be.
-    """
-    import tempfile
-
-    import duckdb
-
-    return duckdb.connect(
-        config={"temp_directory": tempfile.gettempdir(), "python_enable_replacements": False}
-    )
-
-
-def _is_misput(error: Exception) -> bool:
-    """Tell whether the question itself is wrong, whatever the parts hold."""
-    import duckdb
-
-    return isinstance(
-        error, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException
-    )
 
 
 def _left_out(contested: Sequence[tuple[Covered, frozenset[str]]]) -> pa.Table:
