@@ -4,6 +4,8 @@ import csv
 import io
 import json
 
+import handmade
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 import stores
@@ -64,6 +66,26 @@ def test_another_metric_is_shown_in_its_unit(where, capsys, metric, shown):
 def test_failed_runs_are_told_apart(where, capsys):
     _, out, _ = _asked(capsys, where, "--latest", "--variant", "int4")
     assert "3 (2 failed)" in out
+
+
+def test_what_lines_differ_in_is_a_column(tmp_path, capsys):
+    store = stores.sealed(tmp_path / "store")
+    quick = msgspec.structs.replace(handmade.INT8, threads=4)
+    new = msgspec.structs.replace(handmade.FP32, runtime_version="1.1", threads=None)
+    runs = [handmade.run(0, quick, 0), handmade.run(1, new, 0)]
+    stores.live(store, runs, "20231121T141500Z-0001", cases=(quick, new), kind="import", order=())
+    _, out, _ = _asked(capsys, store.root, "--latest")
+    assert out.splitlines()[0].split()[5:7] == ["scenario", "metric"]
+    _, out, _ = _asked(capsys, store.root, "--kind", "run,import")
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0][5:9] == ["scenario", "kind", "threads", "runtime_version"]
+    assert {(line[4], *line[7:10]) for line in lines[1:]} == {
+        ("int8-dynamic", "run", "2", "1.0"),
+        ("int4", "run", "2", "1.0"),
+        ("fp32", "run", "2", "1.0"),
+        ("int8-dynamic", "import", "4", "1.0"),
+        ("fp32", "import", "—", "1.1"),
+    }
 
 
 def test_latest_and_nights_choose_sessions(where, capsys):

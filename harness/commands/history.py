@@ -118,17 +118,33 @@ def _encoded(answer: pa.Table, args: argparse.Namespace) -> bytes:
     if args.sql is not None:
         lines = [answer.column_names, *([_cell(value) for value in row.values()] for row in rows)]
     else:
-        lines = [_HEADER, *(_line(row, args.metric) for row in rows)]
+        lines = _table(rows, args.metric)
     return _aligned(lines).encode() if rows else b""
 
 
-_HEADER = [
-    *("night", "device", "model", "variant", "backend", "scenario"),
-    *("metric", "value", "95 % interval", "runs", "session"),
-]
+_CASE = ("night", "device", "model", "variant", "backend", "scenario")
+_FIGURE = ("metric", "value", "95 % interval", "runs", "session")
+# Shown where a line could look like another without it: what varies among lines alike in these.
+_VARYING: dict[str, tuple[str, ...]] = {
+    "kind": (),
+    "threads": (),
+    "runtime_version": ("device", "backend"),
+}
 
 
-def _line(row: dict[str, Any], metric: str) -> list[str]:
+def _table(rows: list[dict[str, Any]], metric: str) -> list[list[str]]:
+    """Return a head and a line for each case in each session, as cells."""
+    more = [name for name, within in _VARYING.items() if _varies(rows, name, within)]
+    return [[*_CASE, *more, *_FIGURE], *(_line(row, metric, more) for row in rows)]
+
+
+def _varies(rows: list[dict[str, Any]], name: str, within: tuple[str, ...]) -> bool:
+    """Tell whether lines that are alike in `within` differ in `name`."""
+    one = {tuple(row[like] for like in within): row[name] for row in rows}
+    return any(one[tuple(row[like] for like in within)] != row[name] for row in rows)
+
+
+def _line(row: dict[str, Any], metric: str, more: list[str]) -> list[str]:
     """Return one case in one session as the cells of a line."""
     unit = _METRICS[metric]
     lo, hi = (row[name] for name in _INTERVALS.get(metric, (metric, metric)))
@@ -139,6 +155,7 @@ def _line(row: dict[str, Any], metric: str) -> list[str]:
         time.strftime("%Y-%m-%d %H:%M", time.gmtime(row["created_unix_s"])),
         *(str(row[name]) for name in ("device", "model", "variant", "backend")),
         f"{case} ({row['side']})" if row["side"] else case,
+        *("—" if row[name] is None else str(row[name]) for name in more),
         metric,
         _shown(row[metric], unit),
         f"{_shown(lo, unit)} – {_shown(hi, unit)}" if known else "—",
