@@ -83,9 +83,10 @@ class Store:
         """Return the store at `where` for reading; StoreError if there is none."""
         storage = open_storage(where)
         if not _refuse_newer(storage) and not _has_files(storage):
+            made = "boardmark run" if storage.root is not None else "boardmark store merge"
             raise StoreError(
                 f"there is no store at {storage.label!r}",
-                "measure something with boardmark run, or say where it is with --store",
+                f"make one with {made}, or say where it is with --store",
             )
         return cls(storage)
 

@@ -201,7 +201,10 @@ def test_who_may_only_read_reads_and_who_may_nothing_is_told_so(s3, lab, shared,
 def test_no_store_and_no_bucket_are_a_sentence_and_nothing_is_made(s3, lab, capsys):
     bucket = s3.bucket()
     for words, said in (
-        (["list"], f"there is no store at 's3://{bucket}/nights'"),
+        (
+            ["list"],
+            f"there is no store at 's3://{bucket}/nights'; make one with boardmark store merge, or",
+        ),
         (["show"], f"there is no store at 's3://{bucket}/nights'"),
         (["history", "--latest"], f"there is no store at 's3://{bucket}/nights'"),
         (["store", "verify"], f"there is no store at 's3://{bucket}/nights'"),

@@ -177,6 +177,19 @@ def test_a_directory_that_cannot_be_used_is_a_sentence(tmp_path):
             action()
 
 
+@pytest.mark.parametrize("action", ["read", "write"])
+def test_the_right_that_is_missing_is_the_one_for_what_failed(tmp_path, action):
+    with (
+        pytest.raises(StoreError) as error,
+        open_storage(tmp_path).translated(action, "parts/a"),
+    ):
+        raise PermissionError(errno.EACCES, "Permission denied")
+    assert str(error.value) == (
+        f"cannot {action} '{tmp_path}/parts/a': permission denied; "
+        "give yourself permission to do that or choose another place with --store"
+    )
+
+
 def test_linking_works_where_there_are_no_hard_links(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.EPERM, "no links here")
