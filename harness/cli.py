@@ -53,6 +53,7 @@ first steps:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_what_came_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # an ASCII terminal has no µ
@@ -78,6 +79,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("boardmark: interrupted", file=sys.stderr)
         return 130
+
+
+def _open_what_came_closed() -> None:
+    """Let the three streams lead nowhere where they are closed (`>&-`).
+
+    Otherwise the next file that is opened, a journal for one, would be what C code prints to.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _forget_output() -> None:

@@ -111,6 +111,19 @@ def test_a_reader_that_leaves_is_no_failure() -> None:
     assert program.returncode == 0
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_what_comes_closed_is_no_failure_and_no_file_takes_its_place(closed: str) -> None:
+    program = (
+        "import os, sys; from harness import cli; code = cli.main(['list', 'suites']); "
+        "sys.exit(code or os.open(os.devnull, os.O_RDONLY) < 3)"
+    )
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, program],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_a_moving_line_never_wraps(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

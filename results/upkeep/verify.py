@@ -51,7 +51,7 @@ def verify(store: Store) -> Verified:
             return found
     raise StoreError(
         f"the store {store.label!r} changes faster than it can be verified",
-        "wait until whoever compacts or prunes it is done",
+        "wait until whoever merges, compacts or prunes is done",
     )
 
 
