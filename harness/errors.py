@@ -5,6 +5,7 @@ BoardmarkError                 exit code
 ├── StoreError                 2   the results cannot be read or written
 ├── Inconclusive               3   the data cannot tell
 └── DeviceError                4   a board or runtime failed; results so far are kept
+    └── BoardLost              4   the board itself cannot be reached or stopped answering
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ class DeviceError(BoardmarkError):
     """A board or a runtime failed."""
 
     exit_code = 4
+
+
+class BoardLost(DeviceError):
+    """The board cannot be reached or stopped answering: what runs on it is not known."""
 
 
 def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:

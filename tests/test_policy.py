@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.gate.policy import BLOCKING, LARGEST_FILE_BYTES, Limit, Policy, load
-from harness.gate.toml_lines import line_of
+from harness.toml_lines import line_of
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "gate.md"
 
@@ -145,7 +145,7 @@ def test_a_warning_only_night_may_block_nothing(tmp_path):
 )
 def test_the_line_is_the_one_the_parser_saw(before, blank):
     """Whatever stands above, as long as the whole is TOML, the key is found on its own line."""
-    from harness.gate.toml_lines import tomllib
+    from harness.toml_lines import tomllib
 
     text = "\n".join([*before, *[""] * blank, "wanted = 1", "after = 2"])
     try:

@@ -16,7 +16,7 @@ import msgspec
 
 from harness.errors import UsageError, unknown
 from harness.gate.metrics import BUDGETS, METRICS, QUALITY, QUALITY_MARGIN
-from harness.gate.toml_lines import line_of
+from harness.toml_lines import line_of
 from harness.units import parse_bytes, parse_duration_s, parse_energy_j, parse_fraction
 
 if sys.version_info >= (3, 11):
