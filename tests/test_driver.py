@@ -7,19 +7,20 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
-from harness.errors import DeviceError
+from harness.errors import BoardLost, DeviceError
 from harness.plan import order, pace
 from harness.session.boards import Board, Transport
 from harness.session.driver import Driver
 from harness.session.schedule import Block, RunSchedule, State
 from harness.session.scoring import Scorer
+from harness.session.strikes import Strikes
 from harness.transport.local import LocalTransport
-from harness.types import Artifact, Case, Kind, Run, SessionPlan, TensorSpec
+from harness.types import Artifact, Case, Json, Kind, Run, SessionPlan, TensorSpec
 
 SAMPLING = {
     "precision": 0.05,
@@ -263,3 +264,58 @@ def test_an_interpreter_that_is_none_costs_its_runtime_only(
     assert found["null"].version is not None
     assert said in str(found["tflite-runtime"].reason)
     assert "/no/python" in str(found["torch"].reason)
+
+
+class Flickering:
+    """A way to a board that is lost at given calls of `run`, else the real agent here."""
+
+    def __init__(self, inner: LocalTransport, lost: set[int]) -> None:
+        self._inner = inner
+        self._lost = lost
+        self.calls = 0
+
+    def run(self, request: Json) -> Iterator[Json]:
+        self.calls += 1
+        self.last = request
+        if self.calls in self._lost:
+            raise BoardLost("board 'x' does not answer")
+        return self._inner.run(request)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def flickering(agent_cache: Path, lost: set[int]) -> tuple[Flickering, Board]:
+    way = Flickering(LocalTransport(agent_cache), lost)
+    found = Board(lambda _: cast(Transport, way), lambda _: "python")
+    found.restart = lambda interpreter: None  # type: ignore[method-assign]  # keep what counts
+    return way, found
+
+
+def test_a_board_lost_once_costs_one_run_and_lost_three_times_is_set_aside(
+    agent_cache: Path, tmp_path: Path
+) -> None:
+    chosen = plan((case(tmp_path, "a"), case(tmp_path, "b")), blocks=3)
+    _, board = flickering(agent_cache, {2})
+    with board:
+        assert _statuses(drive_with_strikes(chosen, board)) == ["ok", "failed", *["ok"] * 4]
+    _, board = flickering(agent_cache, {2, 4, 5, 6})
+    kept = Pages()
+    with board, pytest.raises(BoardLost, match="3 times in a row and is set aside: board 'x'"):
+        drive_with_strikes(chosen, board, kept)
+    assert _statuses(kept.runs) == ["ok", "failed", "ok", "failed", "failed", "failed"]
+
+
+def _statuses(runs: tuple[Run, ...]) -> list[str]:
+    return [run.status for run in runs]
+
+
+def drive_with_strikes(
+    chosen: SessionPlan, board: Board, pages: Pages | None = None
+) -> tuple[Run, ...]:
+    kept = pages or Pages()
+    with Scorer(chosen.cases, {}, {}) as scorer:
+        driver = Driver(chosen, board, kept, scorer)
+        driver.strikes = Strikes(pauses_s=(0.0, 0.0))
+        driver.run(Quiet(), RunSchedule(chosen))
+    return kept.runs

@@ -7,12 +7,13 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from harness.errors import DeviceError
+from harness.errors import BoardLost, DeviceError
 from harness.plan import pace
-from harness.session import requests
+from harness.session import cooling, requests
 from harness.session.boards import Board
 from harness.session.schedule import Block, Schedule, State
 from harness.session.scoring import Scorer
+from harness.session.strikes import Strikes
 from harness.types import Case, Json, Run, SessionPlan, digest
 
 # A case that did not run twice in a row will not run the third time either.
@@ -47,6 +48,8 @@ class Driver:
 
     def __init__(self, plan: SessionPlan, board: Board, journal: Journal, scorer: Scorer) -> None:
         """Take what was done before from the journal, so that only the missing runs follow."""
+        self.strikes = Strikes()
+        self._lost: BoardLost | None = None
         self._plan = plan
         self._board = board
         self._journal = journal
@@ -61,7 +64,11 @@ class Driver:
             self._take_in(run)
 
     def run(self, observer: Observer, schedule: Schedule) -> None:
-        """Run what `schedule` says; only a result that cannot be kept (StoreError) ends it."""
+        """Run what `schedule` says.
+
+        Two things end it early, and the runs so far are kept: a result that cannot be kept
+        (StoreError), and a board that was lost several times in a row (BoardLost).
+        """
         self._began = time.monotonic()
         while block := schedule.next(self._state()):
             for key in block.keys:
@@ -87,6 +94,10 @@ class Driver:
         self._journal.append(run)
         self._take_in(run)
         observer.finished(case, run)
+        if self._lost is None:
+            self.strikes.clear()
+        else:
+            self.strikes.hit(self._lost)
 
     def _remaining_s(self) -> float | None:
         """Return what the planned runs that are not there yet will take, None before the first."""
@@ -149,14 +160,17 @@ class Driver:
     def _ask(self, case: Case) -> Json:
         """Return the agent's last event; a lost agent is a failed run and a new agent."""
         began, start = time.time(), time.monotonic()
+        self._lost = None
         try:
             transport = self._board.under(case.interpreter)
             request = requests.of(case, self._plan, transport)
             request["sampling"] = pace.shortened(request["sampling"], self._share())
             request["evaluate"] = self._scorer.wanted(case)
+            request["cool"] = cooling.wanted(self._journal.runs)
             *_, answer = transport.run(request)
             return answer
         except DeviceError as error:
+            self._lost = error if isinstance(error, BoardLost) else None
             self._board.restart(case.interpreter)
             return {
                 "status": "failed",
