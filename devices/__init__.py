@@ -1,92 +1,48 @@
 """Boards: one profile per TOML file here, and this host, which is detected and called `local`.
 
-    names()                     the profiles
+    names()                     the profiles, a user's own among them
     load(name)                  one of them, also by alias
     match(identity)             the profile of a machine that was identified, if there is one
     resolve(name, identity)     the device a command means, if the identified machine is it
 
-A board is added by adding a file; `devices/schema.py` documents its keys.
+A board is added by adding a file, here or in the user's folder (`devices/catalog.py`);
+`devices/schema.py` documents its keys. `devices/lab.py` reads where boards are.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from devices.catalog import LOCAL, load, names, origin, profiles, read
 from devices.schema import Cluster, Device
-from harness.errors import UsageError, unknown
+from harness.errors import UsageError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-_FOLDER = Path(__file__).parent
-LOCAL = "local"
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of all profiles, sorted."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
-
-
-@cache
-def load(name: str) -> Device:
-    """Return the profile with this name or alias; UsageError names the nearest."""
-    if name in names():
-        return read(_FOLDER / f"{name}.toml")
-    aliases = {alias: own for own in names() for alias in read(_FOLDER / f"{own}.toml").aliases}
-    if name not in aliases:
-        raise unknown("device", name, [LOCAL, *names(), *aliases])
-    return load(aliases[name])
-
-
-def read(path: Path) -> Device:
-    """Return the profile in a TOML file; UsageError names the file and the key that is wrong."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the device profile {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}") from error
-    try:
-        device = msgspec.convert(table, Device)
-    except msgspec.ValidationError as error:
-        raise UsageError(
-            f"{path}: {_key_of(error)}", "see devices/schema.py for the keys"
-        ) from error
-    if device.name != path.stem:
-        raise UsageError(
-            f"{path}: 'name' is {device.name!r}", f"name it {path.stem!r}, like its file"
-        )
-    return device
-
-
-def _key_of(error: msgspec.ValidationError) -> str:
-    """Say which key is wrong: msgspec gives "Object contains unknown field `x` - at `$.power`"."""
-    message, _, where = str(error).partition(" - at `$")
-    parent = where.rstrip("`").lstrip(".")
-    field = re.search(r"(unknown|missing required) field `([^`]*)`", message)
-    if field:
-        key = f"{parent}.{field.group(2)}" if parent else field.group(2)
-        return f"{'unknown' if field.group(1) == 'unknown' else 'missing'} key {key!r}"
-    return f"key {parent!r}: {message[:1].lower()}{message[1:]}"
+__all__ = [
+    "LOCAL",
+    "describe_host",
+    "fits",
+    "load",
+    "local",
+    "match",
+    "names",
+    "not_this_board",
+    "origin",
+    "read",
+    "resolve",
+]
 
 
 def match(identity: Mapping[str, Any]) -> Device | None:
-    """Return the profile of an identified machine: SoC or CPU first, board second."""
+    """Return the profile of an identified machine; a user's own goes before a shipped one."""
+    return next((device for device in profiles().values() if fits(device, identity)), None)
+
+
+def fits(device: Device, identity: Mapping[str, Any]) -> bool:
+    """Tell whether the identified machine is this board: SoC or CPU first, board second."""
     board = identity.get("board") or {}
-    for name in names():
-        device = load(name)
-        if _same_processor(device, identity, board) and _same_board(device, board):
-            return device
-    return None
+    return _same_processor(device, identity, board) and _same_board(device, board)
 
 
 def _same_processor(device: Device, identity: Mapping[str, Any], board: Mapping[str, Any]) -> bool:
@@ -151,7 +107,7 @@ def resolve(name: str, identity: Mapping[str, Any]) -> Device:
     if name in (LOCAL, local(identity).name):
         return local(identity)
     device = load(name)
-    if match(identity) != device:
+    if not fits(device, identity):
         raise not_this_board(device, identity)
     return device
 

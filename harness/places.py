@@ -33,6 +33,11 @@ def cache() -> Path:
     return root / ".cache" / "boardmark" if root else _user("XDG_CACHE_HOME", ".cache")
 
 
+def configuration() -> Path:
+    """Return the user's folder for what they write themselves: lab.toml, devices/*.toml."""
+    return _user("XDG_CONFIG_HOME", ".config")
+
+
 def reports() -> Path:
     """Return where reports are drawn: reports/out, or below the current directory."""
     root = checkout()

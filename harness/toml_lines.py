@@ -12,9 +12,10 @@ else:
     import tomli as tomllib
 
 
-def line_of(text: str, path: Sequence[str]) -> int | None:
+def line_of(text: str, path: Sequence[str | int]) -> int | None:
     """Return the line, counted from 1, on which the value at `path` of valid `text` begins.
 
+    A number in `path` counts in an array: ("clusters", 1, "core") is the core of the second one.
     The beginnings of the text are parsed one line longer each time. The value ends where it is in
     one for the first time, and begins behind the longest beginning before that could be parsed:
     whatever a file looks like, this is what the parser saw. None where `text` has no such key.
@@ -32,9 +33,12 @@ def line_of(text: str, path: Sequence[str]) -> int | None:
     return None
 
 
-def _holds(content: Any, path: Sequence[str]) -> bool:
+def _holds(content: Any, path: Sequence[str | int]) -> bool:
     for key in path:
-        if not isinstance(content, dict) or key not in content:
+        if isinstance(key, int):
+            if not isinstance(content, list) or key >= len(content):
+                return False
+        elif not isinstance(content, dict) or key not in content:
             return False
         content = content[key]
     return True

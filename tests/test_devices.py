@@ -153,7 +153,7 @@ def test_the_smallest_profile(tmp_path):
         (GOOD + 'ram_bytes = "8 GB"\n', "key 'ram_bytes': expected `int | null`, got `str`"),
         (GOOD + '[power]\nprobe = "magic"\nscope = "board"\n', "key 'power.probe': invalid enum"),
         ('name = "other"\ntitle = "Toy"\n', "'name' is 'other'"),
-        ("name = \n", "is not TOML"),
+        ("name = \n", "line 1: not TOML"),
     ],
 )
 def test_a_wrong_profile_names_file_and_key(text, message, tmp_path):
