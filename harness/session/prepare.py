@@ -10,6 +10,9 @@ import msgspec
 
 import devices
 import suites
+from devices.lab import Reachable
+from devices.reached import reached
+from devices.schema import Device
 from harness.errors import UsageError
 from harness.plan import anchor, order, pace, sampling
 from harness.plan import cases as planning
@@ -26,7 +29,8 @@ from suites.models import ModelOptions, Source
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a `run` command says: choice, models' data, cache, its own words.
 
-    `known` is what earlier sessions tell of the time that a case's runs take, by key.
+    `known` is what earlier sessions tell of the time that a case's runs take, by key. `place` is
+    the lab's entry of the board, None where the board is this host.
     """
 
     choice: Choice
@@ -35,6 +39,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
     harness_version: str
     known: dict[str, pace.Effort] = {}
+    place: Reachable | None = None
 
 
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +75,7 @@ def outline(request: Request, board: Board) -> Outline:
     suite = suites.load(choice.suite)
     points = expand(suite, choice)
     identity = board.identify()
-    device = devices.resolve(choice.device, identity).name
+    device = _device(request, identity).name
     _check_cores(choice, identity)
     words = tuple(dict.fromkeys(point.model for point in points))
     found = {word: build.source(word, _options(word, request), request.cache) for word in words}
@@ -83,6 +88,14 @@ def outline(request: Request, board: Board) -> Outline:
         runtimes=board.runtimes([*(point.backend for point in points), "null"]),
         sources=found,
     )
+
+
+def _device(request: Request, identity: Json) -> Device:
+    """Return the device that was meant; what was reached over a network is marked so."""
+    if request.place is None:
+        return devices.resolve(request.choice.device, identity)
+    identity["reached"] = {"over": "ssh", "name": request.place.name}
+    return reached(request.place, identity)
 
 
 def prepare(
