@@ -27,14 +27,21 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(rows), indent=1).decode())
         return 0
-    widths = [max((len(str(row[key])) for row in rows), default=0) for key in (rows or [{}])[0]]
-    for row in rows:
-        texts = (one_line(str(value)) for value in row.values())
-        cells = (f"{text:{width}}" for text, width in zip(texts, widths, strict=True))
+    lines = [[one_line(_shown(*cell)) for cell in row.items()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (f"{text:{width}}" for text, width in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())
     if not rows:
         print(f"no {args.what} here")
     return 0
+
+
+def _shown(name: str, value: object) -> str:
+    """Return a value for people; a count carries its name, like `1 run`."""
+    if isinstance(value, int):
+        return f"{value} {name.removesuffix('s') if value == 1 else name}"
+    return str(value)
 
 
 # The two sides of a gate belong into one stretch of time: nothing resumes one.
@@ -59,8 +66,8 @@ def _sessions(args: argparse.Namespace) -> list[dict[str, object]]:
             "kind": entry.kind,
             "suite": entry.suite,
             "models": ",".join(entry.models),
-            "cases": f"{entry.cases} cases",
-            "runs": f"{entry.runs} runs",
+            "cases": entry.cases,
+            "runs": entry.runs,
             "state": "sealed" if entry.sealed else _UNFINISHED.get(entry.kind, "unfinished"),
         }
         for entry in listing.entries
