@@ -1,0 +1,12 @@
+"""Any meter that answers a GET with JSON: the lab file says where in it the watts stand."""
+
+from __future__ import annotations
+
+from devices.lab import Meter
+from harness.transport.meters import fetch, json_path, reading
+
+
+def read(meter: Meter) -> reading.Reading:
+    """Return the power at the meter's `power_path`."""
+    answer = fetch.answer(meter.url)
+    return reading.of(json_path.at(answer, meter.power_path or ""))
