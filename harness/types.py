@@ -7,7 +7,7 @@ Units are in the names: `_s` seconds, `_ns` nanoseconds, `_bytes`, `_j` joules, 
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -16,6 +16,10 @@ Origin = Literal["trained", "pretrained", "random", "user", "null"]
 Side = Literal["", "base", "candidate", "anchor-1", "anchor-2"]
 Kind = Literal["run", "gate", "calibration", "self-test", "import"]
 Json = dict[str, Any]
+
+END_OF_CALENDAR_S = 253402300800.0
+"""When the year 10000 begins, in Unix seconds: no calendar of ours shows a later day."""
+UnixTime = Annotated[float, msgspec.Meta(ge=0.0, lt=END_OF_CALENDAR_S)]
 
 
 class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,7 +185,7 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     session_id: str
-    created_unix_s: float
+    created_unix_s: UnixTime
     command: tuple[str, ...]
     suite: str
     device: str

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.errors import StoreError, UsageError
+from harness.types import END_OF_CALENDAR_S
 from results import layout, schema
 from results.engine import UnansweredError
 from results.nights import COLUMNS, IDENTITY, Night, newest, nights
@@ -78,6 +79,7 @@ class History:
         """Name the store; nothing is read yet."""
         self._views = Views(store)
         self._label = store.label
+        self._undated: set[str] = set()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -97,19 +99,9 @@ class History:
         A case is what its names say: device, model, variant, backend, scenario, batch, threads and
         side. So there is one row after an upgrade of its runtime, not one per version.
         """
-        condition, values = where.condition()
-        names = ", ".join(f"any_value({name}) AS {name}" for name in IDENTITY)
-        text = (
-            "SELECT DISTINCT max(session_id) AS session_id FROM ("
-            f"SELECT max(session_id) AS session_id, {names} FROM runs "
-            f"WHERE {condition} AND {_CASES} GROUP BY case_key"
-            f") GROUP BY {', '.join(IDENTITY)}"
-        )
-        asked = Question(text=text, table="runs", scope=where.scope, values=values)
         while True:
             known = self.problems
-            last = self._ask(asked)["session_id"].to_pylist()
-            found = newest(self._nights(where, last))
+            found = newest(self._nights(where, self._last_sessions(where)))
             # where a last session turned out to be damaged, an earlier one is the last
             if self.problems == known:
                 return _table(found)
@@ -121,8 +113,8 @@ class History:
         that is meant, or on any if none is. With `since`, what lies before it is left out as well.
         """
         last = self._last_unix_s(where)
-        if last is None:
-            return _table([])
+        if last is None:  # nothing is there, or only what began on no day
+            return _table(self._nights(where))
         since = max(where.since or 0.0, (last // _DAY_S + 1 - nights) * _DAY_S)
         return _table(self._nights(msgspec.structs.replace(where, since=since)))
 
@@ -139,6 +131,22 @@ class History:
                 f"the tables are {', '.join(schema.TABLES)}; see their columns with DESCRIBE runs",
             ) from error
 
+    def _last_sessions(self, where: Filter) -> list[str]:
+        """Return the sessions that measured any of the cases last, and fewer than all."""
+        condition, values = where.condition()
+        if self._undated:
+            condition += f" AND NOT {_one_of('session_id', sorted(self._undated), values)}"
+        names = ", ".join(f"any_value({name}) AS {name}" for name in IDENTITY)
+        text = (
+            "SELECT DISTINCT max(session_id) AS session_id FROM ("
+            f"SELECT max(session_id) AS session_id, {names} FROM runs "
+            f"WHERE {condition} AND {_CASES} GROUP BY case_key"
+            f") GROUP BY {', '.join(IDENTITY)}"
+        )
+        asked = Question(text=text, table="runs", scope=where.scope, values=values)
+        found: list[str] = self._ask(asked)["session_id"].to_pylist()
+        return found
+
     def _nights(self, where: Filter, only: Sequence[str] | None = None) -> list[Night]:
         """Return the figures of the cases that are meant, of all sessions or some."""
         condition, values = where.condition(without=_DRIVEN)
@@ -150,13 +158,28 @@ class History:
             f"SELECT {', '.join(COLUMNS)} FROM runs WHERE {condition} AND {_CASES} "
             "ORDER BY session_id, case_key, seq"
         )
-        rows = self._ask(Question(text=text, table="runs", scope=scope, values=values))
+        rows = self._dated(self._ask(Question(text=text, table="runs", scope=scope, values=values)))
         driven = {name: getattr(where, name) for name in _DRIVEN}
         return [
             night
             for night in nights(_dicts(rows))
             if all(value in (None, getattr(night, name)) for name, value in driven.items())
         ]
+
+    def _dated(self, rows: pa.Table) -> pa.Table:
+        """Return the rows of sessions that began on a day of our calendar; the others are named."""
+        import pyarrow.compute as pc
+
+        began = rows["created_unix_s"]
+        within = pc.and_(pc.greater_equal(began, 0.0), pc.less(began, END_OF_CALENDAR_S))
+        good = pc.fill_null(within, False)
+        odd = set(rows["session_id"].filter(pc.invert(good)).to_pylist())
+        self._undated |= odd
+        self._views.tell(
+            f"session {name!r} is said to have begun outside of the years 1970 to 9999: left out"
+            for name in sorted(odd)
+        )
+        return rows.filter(good) if odd else rows
 
     def _last_unix_s(self, where: Filter) -> float | None:
         """Return when the newest session that is meant was begun, as far as its names tell.
@@ -169,6 +192,7 @@ class History:
         text = (
             "SELECT coalesce(max(created_unix_s) FILTER (created_unix_s <= $tomorrow),"
             f" max(created_unix_s)) AS last FROM sessions WHERE {condition}"
+            f" AND created_unix_s >= 0 AND created_unix_s < {END_OF_CALENDAR_S}"
         )
         asked = Question(text=text, table="sessions", scope=where.scope, values=values)
         found: float | None = self._ask(asked)["last"][0].as_py()

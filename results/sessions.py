@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.errors import StoreError
-from harness.types import Json, Run, SessionPlan
+from harness.types import Json, Run, SessionPlan, UnixTime
 from results import journal, parts, quarantine, tables
 from results.catalog import Catalog, Covered
 from results.index import Index
@@ -47,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the list of sessions; cases, skipped and runs are counts."""
 
     session_id: str
-    created_unix_s: float
+    created_unix_s: UnixTime
     device: str
     suite: str
     models: tuple[str, ...]

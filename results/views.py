@@ -146,7 +146,7 @@ class Views:
                     if len(out) < len(part.sessions):
                         chosen.append((part, out))
             good, problems = self.catalog.sound(part for part, _ in chosen)
-            if not self._tell([*self.catalog.problems, *problems]):
+            if not self.tell([*self.catalog.problems, *problems]):
                 sound = {part.path for part in good}
                 return [(part, out) for part, out in chosen if part.path in sound]
             self.catalog.forget()
@@ -165,9 +165,9 @@ class Views:
             try:
                 session = sessions.load(self._store, session_id, catalog)
             except StoreError as error:
-                self._tell([str(error)])
+                self.tell([str(error)])
                 continue
-            self._tell(session.problems)
+            self.tell(session.problems)
             recorded = tables.Recorded(plan=session.plan, runs=session.runs, notes=session.notes)
             self._beside[session_id] = tables.arrow(recorded)
         return [of_session[table] for of_session in self._beside.values()]
@@ -214,12 +214,12 @@ class Views:
                 parts.read_bytes(self._store.storage, part.path)
             except parts.CorruptPartError as corrupt:
                 aside = quarantine.aside(self._store.storage, part.path, str(corrupt))
-                self._tell([aside])
+                self.tell([aside])
                 self.catalog.distrust(part)
             except MissingError:
                 pass
             except StoreError as unreadable:
-                self._tell([str(unreadable)])
+                self.tell([str(unreadable)])
                 self._unreadable.add(part.path)
             else:
                 continue
@@ -227,7 +227,7 @@ class Views:
             broken = True
         return broken
 
-    def _tell(self, problems: Iterable[str]) -> bool:
+    def tell(self, problems: Iterable[str]) -> bool:
         """Keep sentences, each once; tell whether any is new."""
         new = [one for one in dict.fromkeys(problems) if one not in self.problems]
         self.problems += new

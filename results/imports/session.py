@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from harness.errors import UsageError
-from harness.types import Artifact, Case, Json, Model, Run, SessionPlan, digest
+from harness.types import END_OF_CALENDAR_S, Artifact, Case, Json, Model, Run, SessionPlan, digest
 from results.imports.reading import Entry, Reading
 from results.imports.source import Source
 
@@ -24,7 +24,6 @@ UNKNOWN = "unknown"
 _LONGEST_NAME = 120
 # Of a folder device=<name>, where each byte of a letter that is not ASCII takes three.
 _LONGEST_FOLDER = 240
-_END_OF_CALENDAR = 253402300800.0  # the year 10000
 _MACHINE = (
     *("arch", "cpu_model", "cpu_count", "ram_bytes", "os", "kernel", "python", "governors"),
     "hypervisor",
@@ -235,7 +234,7 @@ def _created_s(source: Source, reading: Reading) -> float:
     """Return when it was measured, as the file says, else when the file was written."""
     told = reading.created_unix_s
     found = source.modified_unix_s if told is None else told
-    if not 0 <= found < _END_OF_CALENDAR:
+    if not 0 <= found < END_OF_CALENDAR_S:
         whose = "it was last changed" if told is None else "it says that it was made"
         raise source.refused(f"{whose} outside of the years 1970 to 9999")
     # a copy may have lost the digits below a second
