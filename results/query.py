@@ -112,11 +112,28 @@ class History:
         The last nights are so many days in UTC, up to the one of the newest session on the device
         that is meant, or on any if none is. With `since`, what lies before it is left out as well.
         """
-        last = self._last_unix_s(where)
-        if last is None:  # nothing is there, or only what began on no day
-            return _table(self._nights(where))
-        since = max(where.since or 0.0, (last // _DAY_S + 1 - nights) * _DAY_S)
-        return _table(self._nights(msgspec.structs.replace(where, since=since)))
+        return _table(self._nights(self._of_last_nights(where, nights)))
+
+    def imports_left_out(self, where: Filter, nights: int | None = None) -> int:
+        """Return how many imported sessions would be shown if they were asked for as well.
+
+        In the trend over so many nights, or as the latest of a case where `nights` is None.
+        """
+        if where.kind is None or "import" in where.kind:
+            return 0
+        imports = msgspec.structs.replace(where, kind=("import",))
+        condition, values = imports.condition(without=IDENTITY[1:])
+        text = f"SELECT session_id FROM sessions WHERE {condition}"
+        asked = Question(text=text, table="sessions", scope=where.scope, values=values)
+        there = set(self._ask(asked)["session_id"].to_pylist())
+        if not there:
+            return 0
+        both = msgspec.structs.replace(where, kind=(*where.kind, "import"))
+        if nights is None:
+            return len(there.intersection(self._last_sessions(both)))
+        since = self._of_last_nights(both, nights).since
+        found = self._nights(msgspec.structs.replace(imports, since=since))
+        return len({night.session_id for night in found})
 
     def sql(self, text: str) -> pa.Table:
         """Return what a SELECT gives that reads runs, sessions, samples, probes or environments.
@@ -146,6 +163,14 @@ class History:
         asked = Question(text=text, table="runs", scope=where.scope, values=values)
         found: list[str] = self._ask(asked)["session_id"].to_pylist()
         return found
+
+    def _of_last_nights(self, where: Filter, nights: int) -> Filter:
+        """Return `where` without what lies before the last nights that it can mean."""
+        last = self._last_unix_s(where)
+        if last is None:  # nothing is there, or only what began on no day
+            return where
+        since = max(where.since or 0.0, (last // _DAY_S + 1 - nights) * _DAY_S)
+        return msgspec.structs.replace(where, since=since)
 
     def _nights(self, where: Filter, only: Sequence[str] | None = None) -> list[Night]:
         """Return the figures of the cases that are meant, of all sessions or some."""

@@ -88,6 +88,32 @@ def test_what_lines_differ_in_is_a_column(tmp_path, capsys):
     }
 
 
+def test_imports_that_are_left_out_are_counted(where, capsys, tmp_path):
+    store = Store.create(tmp_path / "store")
+    again = [f"2023112{night}T151500Z-001{night}" for night in (0, 1, 2)]
+    for night, session_id in enumerate(again):
+        began = _BEGAN_S + night * 86400 + 3600
+        stores.live(store, session_id=session_id, created_unix_s=began, kind="import")
+        if night:
+            store.seal(session_id)
+    told = "--kind run,import would add {}\n"
+    nothing = "nothing in the store matches\n"
+    assert _asked(capsys, store.root) == (0, "", nothing + told.format("3 imported sessions"))
+    for session_id in _IDS[:2]:
+        began = _BEGAN_S + 86400 * (session_id == _IDS[1])
+        stores.live(store, session_id=session_id, created_unix_s=began)
+    for words, count in ((), 3), (("--latest",), 1), (("--nights", "1"), 1), (("--nights", "2"), 2):
+        code, out, err = _asked(capsys, store.root, *words)
+        few = "1 imported session" if count == 1 else f"{count} imported sessions"
+        assert (code, err) == (0, told.format(few))
+        assert out
+        more = _asked(capsys, store.root, *words, "--kind", "run,import")[1]
+        assert sum(name in more for name in again) == count
+        assert not any(name in out for name in again)
+    for words in ("--kind", "run"), ("--model", "x"), ("--sql", "SELECT 1"), ("--device", "y"):
+        assert "would add" not in _asked(capsys, store.root, *words)[2]
+
+
 def test_latest_and_nights_choose_sessions(where, capsys):
     for words, lines in (("--latest",), 3), (("--nights", "2"), 6), ((), 9):
         _, out, _ = _asked(capsys, where, *words)

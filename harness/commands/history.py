@@ -34,6 +34,7 @@ _INTERVALS = {
     "throughput_per_s": ("throughput_lo_per_s", "throughput_hi_per_s"),
 }
 _APART = ("failed", "disturbed")
+_USUAL_KINDS = ("run",)
 _KINDS = ("run", "gate", "calibration", "self-test", "import")
 
 
@@ -46,7 +47,6 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind",
         type=_kinds,
-        default=("run",),
         metavar="KINDS",
         help=f"kinds of sessions: {','.join(_KINDS)} (default: run)",
     )
@@ -92,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         print(one_line(problem), file=sys.stderr)
     if not len(answer):
         print("nothing in the store matches", file=sys.stderr)
+    if left_out := _imports_left_out(history, args):
+        print(left_out, file=sys.stderr)
     _write(_encoded(answer, args), args.output)
     return 0
 
@@ -107,7 +109,19 @@ def _answer(history: History, args: argparse.Namespace) -> pa.Table:
 def _filter(args: argparse.Namespace) -> Filter:
     from results.query import Filter
 
-    return Filter(**{name: getattr(args, name) for name in Filter.__struct_fields__})
+    chosen = {name: getattr(args, name) for name in Filter.__struct_fields__}
+    return Filter(**chosen | {"kind": args.kind or _USUAL_KINDS})
+
+
+def _imports_left_out(history: History, args: argparse.Namespace) -> str | None:
+    """Return how to see the imports that were left out unasked, None where there are none."""
+    if args.sql is not None or args.kind is not None:
+        return None
+    count = history.imports_left_out(_filter(args), None if args.latest else args.nights)
+    if not count:
+        return None
+    kinds = ",".join((*_USUAL_KINDS, "import"))
+    return f"--kind {kinds} would add {count} imported session{'' if count == 1 else 's'}"
 
 
 def _encoded(answer: pa.Table, args: argparse.Namespace) -> bytes:
