@@ -252,7 +252,7 @@ def modest_artifact(folder: Path) -> Path:
 
 def _measured_child(local: LocalTransport) -> int:
     """Return the child of this agent: other agents may be measuring on the same machine."""
-    agent = local._process.pid
+    agent = local.process.pid
     return int(Path(f"/proc/{agent}/task/{agent}/children").read_text().split()[0])
 
 

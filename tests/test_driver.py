@@ -208,7 +208,7 @@ def test_a_lost_agent_costs_one_run(agent_cache: Path, tmp_path: Path) -> None:
         def run(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             Fragile.count += 1
             if Fragile.count == 3:
-                self._process.kill()
+                self.process.kill()
             return super().run(request)
 
     def connect(_: str) -> Transport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import handmade
@@ -16,8 +16,8 @@ from harness.types import Artifact, Json
 class Elsewhere:
     """A board that keeps its files in a folder of its own."""
 
-    def put(self, path: Path) -> str:
-        return f"/board/{path.name}"
+    def put(self, files: Sequence[Path]) -> list[str]:
+        return [f"/board/{file.name}" for file in files]
 
     def identify(self) -> Json:
         raise AssertionError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -22,11 +22,18 @@ class Transport(Protocol):
     def probe(self, backend: str) -> Json:
         """Import a runtime in a child and return how that went."""
 
-    def put(self, path: Path) -> str:
-        """Bring a file to the board; return where it is there."""
+    def put(self, files: Sequence[Path]) -> list[str]:
+        """Bring one artifact's files to the board; return where each of them is there.
+
+        They lie in one folder, under their own names, and can be read from there as they are.
+        """
 
     def run(self, request: Json) -> Iterator[Json]:
-        """Send one run; yield its events."""
+        """Send one run; yield its events, the last of which is "finished".
+
+        request["evaluate"] = {"inputs", "outputs"} are paths on the desk: a transport to elsewhere
+        brings the one there and the other back before it yields "finished".
+        """
 
     def close(self) -> None:
         """End the agent."""

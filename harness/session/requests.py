@@ -16,14 +16,15 @@ def of(case: Case, plan: SessionPlan, transport: Transport) -> Json:
     """Return the run request for `case`; its artifact is put where the agent can read it."""
     anchor = case.side.startswith("anchor")
     artifact = case.artifact
-    beside = {transport.put(Path(name)): name for name in artifact.files}
-    path = transport.put(Path(artifact.path))
+    files = [artifact.path, *artifact.files]
+    there = transport.put([Path(file) for file in files])
+    places = dict(zip(there, files, strict=True)) if artifact.files else {}
     return {
         "op": "run",
         "backend": case.backend,
-        "artifact": path,
-        "sha256": None if beside else artifact.sha256,
-        "sha256s": _sha256s({path: artifact.path, **beside}, artifact) if beside else {},
+        "artifact": there[0],
+        "sha256": None if places else artifact.sha256,
+        "sha256s": _sha256s(places, artifact),
         "options": case.options,
         "affinity": list(case.affinity) if case.affinity else None,
         "inputs": msgspec.to_builtins(case.inputs),

@@ -1,5 +1,5 @@
 """Reach where a case runs: put artifacts there, send requests to an agent, hand its events back.
 
-A transport offers identify(), probe(backend), put(path) -> path over there, run(request) -> events
-and close().
+A transport offers identify(), probe(backend), put(files) -> where they are over there,
+run(request) -> events and close(); the protocol is `harness.session.boards.Transport`.
 """
