@@ -191,12 +191,12 @@ def _rows(
             problems.append(str(error))
             return []
     if not told and catalog.owner("sessions", session_id):
-        problems.append(_absent(storage, table, session_id))
+        problems.append(absent(storage, table, session_id))
     return []
 
 
-def _absent(storage: Storage, table: str, session_id: str) -> str:
-    """Return the sentence about a part that a committed session should have."""
+def absent(storage: Storage, table: str, session_id: str) -> str:
+    """Return the sentence about a part that a committed session should have and has not."""
     aside = [
         sentence
         for name, sentence in quarantine.listed(storage).items()

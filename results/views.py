@@ -9,7 +9,7 @@ once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -77,6 +77,8 @@ class Views:
         self._store = store
         self._beside: dict[str, dict[str, pa.Table]] = {}
         self._unreadable: set[str] = set()
+        self._named: set[str] = set()
+        self._suspected: set[tuple[str, str]] = set()
 
     def answer(self, question: Question) -> pa.Table:
         """Return the answer of DuckDB.
@@ -146,10 +148,37 @@ class Views:
                     if len(out) < len(part.sessions):
                         chosen.append((part, out))
             good, problems = self.catalog.sound(part for part, _ in chosen)
+            sound = {part.path for part in good}
+            self._named.update(
+                name for part, _ in chosen if part.path not in sound for name in part.sessions
+            )
+            found = [(part, out) for part, out in chosen if part.path in sound]
             if not self.tell([*self.catalog.problems, *problems]):
-                sound = {part.path for part in good}
-                return [(part, out) for part, out in chosen if part.path in sound]
+                lacking = {(table, name) for name in self._lacking(table, scope, found)}
+                if lacking <= self._suspected:
+                    self.tell(
+                        sessions.absent(self._store.storage, table, name)
+                        for _, name in sorted(lacking)
+                    )
+                    return found
+                # pruned, perhaps, after its row in `sessions` was listed
+                self._suspected |= lacking
             self.catalog.forget()
+
+    def _lacking(self, table: str, scope: Scope, chosen: Sequence[Any]) -> Iterator[str]:
+        """Yield the committed sessions in scope that no part of `table` is there for.
+
+        Those of which a part was named as broken already are not repeated.
+        """
+        there = {name for part, out in chosen for name in part.sessions.keys() - out}
+        there |= self._beside.keys() | self._named
+        for part in self.catalog.parts("sessions"):
+            if scope.holds(part):
+                for name in part.sessions.keys() - there:
+                    meant = scope.sessions is None or name in scope.sessions
+                    committed = self.catalog.owner("sessions", name) is not None
+                    if meant and committed and self.catalog.owner(table, name) is None:
+                        yield name
 
     def _counts(self, part: Covered, session_id: str) -> bool:
         """Tell whether a session is to be read from `part`: not from another one, nor beside."""
@@ -215,6 +244,7 @@ class Views:
             except parts.CorruptPartError as corrupt:
                 aside = quarantine.aside(self._store.storage, part.path, str(corrupt))
                 self.tell([aside])
+                self._named.update(part.sessions)
                 self.catalog.distrust(part)
             except MissingError:
                 pass

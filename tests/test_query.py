@@ -243,6 +243,50 @@ def test_a_corrupt_part_goes_to_quarantine_and_the_rest_answers(store):
     assert (store.root / "quarantine" / path.name).is_file()
 
 
+@pytest.mark.parametrize("latest", [True, False])
+def test_a_session_whose_runs_are_missing_is_named(store, latest):
+    gone = [_id(night) for night in (3, 9)]
+    for session_id in gone:
+        _part(store, "runs", session_id).unlink()
+    history = History(store)
+    found = history.latest_per_case(Filter()) if latest else history.trend(Filter(device="local"))
+    assert found.num_rows == (4 if latest else 16)
+    assert list(history.problems) == [f"session {name!r} has no part in 'runs'" for name in gone]
+    history = History(store)
+    assert history.trend(Filter(device="jetson/nano 4")).num_rows == 2
+    history.sql("SELECT * FROM sessions")
+    assert history.problems == ()
+
+
+def test_a_part_that_lies_in_quarantine_is_named_each_time(store):
+    _part(store, "runs", _id(9)).write_bytes(b"junk")
+    first, again = History(store), History(store)
+    first.trend(Filter())
+    again.trend(Filter())
+    assert [len(one.problems) for one in (first, again)] == [1, 1]
+    assert "left out because" in str(first.problems)
+    assert f"session {_id(9)!r} has no part in 'runs'; part" in str(again.problems)
+
+
+def test_a_session_that_is_pruned_meanwhile_is_not_missed(store, monkeypatch):
+    from results.catalog import Catalog
+
+    listed = Catalog.parts
+
+    def and_pruned(catalog, table):
+        found = listed(catalog, table)
+        if table == "sessions":
+            for name in ("sessions", "runs"):
+                for path in stores.files(store, name, _id(3)):
+                    path.unlink()
+        return found
+
+    monkeypatch.setattr(Catalog, "parts", and_pruned)
+    history = History(store)
+    assert history.runs(Filter(device="local"), ["run_id"]).num_rows == 99
+    assert history.problems == ()
+
+
 def test_a_bit_that_rots_after_the_part_was_checked_is_noticed_by_the_page_it_is_in(store):
     History(store).latest_per_case(Filter())
     path = _part(store, "runs", _id(9))
