@@ -333,7 +333,8 @@ def test_without_a_meter_the_reason_stands_where_the_energy_would(
     request = {"energy_s": 1.5, "root": boards.root("vm-x86")}
     last = finish(local, null_request(request))
     assert last["duration_s"] < 1.5, "no phase for a meter that is not there"
-    assert set(last["result"]["power"]) == {"reason"}
+    assert set(last["result"]["power"]) == {"reason", "advice"}
+    assert "measure on the machine itself" in last["result"]["power"]["advice"]
     assert "rapl" in last["result"]["power"]["reason"]
 
 

@@ -56,10 +56,10 @@ def test_zones_that_show_no_temperature_are_left_out():
 
 
 def test_a_zone_that_answers_eagain_is_missing_not_zero(monkeypatch):
-    def busy(path, mode="r"):
+    def busy(path, mode="r", buffering=-1):
         if "thermal_zone5/temp" in str(path):
             raise BlockingIOError(11, "Resource temporarily unavailable", path)
-        return Path(path).open(mode)
+        return Path(path).open(mode, buffering)
 
     monkeypatch.setattr("harness.agent.tree.open", busy, raising=False)
     zones = host.snapshot(boards.root("orange-pi-5"))["temperature_c"]

@@ -154,7 +154,7 @@ def test_rapl_differences_the_package_alone(tmp_path, clock):
     assert result["power_w"] == pytest.approx(20.0 / result["window_s"])
     assert result["window_s"] == pytest.approx(2.0, abs=0.01)
     assert result["source"] == "/sys/class/powercap/intel-rapl:0"
-    assert result["series"]["j"] == pytest.approx([1.0, 21.0])
+    assert result["series"]["j"] == pytest.approx([1.0, 1.0, 21.0])
 
 
 def test_rapl_wraps_once(tmp_path, clock):
@@ -182,10 +182,10 @@ def test_rapl_adds_every_package(tmp_path, clock):
 
 
 def test_rapl_without_permission_gives_the_command(monkeypatch):
-    def refuse(path, mode="r"):
+    def refuse(path, mode="r", buffering=-1):
         if str(path).endswith("energy_uj"):
             raise PermissionError(13, "Permission denied", path)
-        return Path(path).open(mode)
+        return Path(path).open(mode, buffering)
 
     monkeypatch.setattr("harness.agent.tree.open", refuse, raising=False)
     probe, reasons = probes.choose(boards.root("n5105"))
@@ -253,7 +253,7 @@ def test_hwmon_samples_a_shunt_monitor(tmp_path, clock):
     meter(tmp_path, 0, "cpu_thermal", temp1_input=40000)
     meter(tmp_path, 3, "ina226", power1_input=7_500_000)
     probe, reasons = probes.choose(str(tmp_path))
-    assert len(reasons) == 2
+    assert [line.partition(":")[0] for line in reasons] == ["ina3221", "pmic", "rapl"]
     result = drive(probe, clock, samples=12)
     assert result["power_w"] == pytest.approx(7.5)
     assert (result["method"], result["scope"]) == ("sampled", "rail")

@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import sys
+import time
 from array import array
 
 from harness.agent import memory
@@ -16,6 +17,9 @@ from harness.agent.probes import host
 
 # What a backend could not do -> the run's status; everything else is "failed".
 _STATUS = {"memory": "oom", "missing": "skipped", "unsupported": "skipped"}
+
+# OpenMP's threads spin for 0.2 s after their last work, which is no rest.
+_SETTLE_S = 0.3
 
 
 class _Channel:
@@ -122,9 +126,7 @@ def _run(request, channel, baseline):
     channel.say("phase", name="timed", result=result)
 
     if request.get("energy_s"):
-        channel.say("energy_begin")
-        calls, wall_s = _guarded(sampling.repeat_for, infer, feeds, request["energy_s"])
-        channel.say("energy_end", inferences=calls * request.get("batch", 1), wall_s=wall_s)
+        _spend(request, channel, infer, feeds)
     if request.get("evaluate"):
         result["evaluated"] = _evaluate(session, request)
     session.close()
@@ -159,14 +161,19 @@ def _phase(channel, result, name):
 
 def _time(infer, feeds, wanted, result):
     """Warm up and sample; note what this process and its machine did meanwhile."""
-    from harness.agent import sampling
+    from harness.agent import sampling, soak
 
     keys = ("min_samples", "max_samples", "min_s", "budget_s", "precision")
     rule = sampling.Rule(**{key: wanted[key] for key in keys if key in wanted})
     machine = host.snapshot()
     before = _usage()
     warm = _guarded(sampling.warm_up, infer, feeds, wanted["warmup_calls"], wanted["warmup_s"])
-    timing = _guarded(sampling.sample, infer, feeds, rule)
+    if wanted.get("soak"):
+        held = wanted["budget_s"], wanted["max_samples"]
+        timing, calls, every = _guarded(soak.sample, infer, feeds, *held)
+        result.update(timed_calls=calls, kept_every=every)
+    else:
+        timing = _guarded(sampling.sample, infer, feeds, rule)
     after = _usage()
     result["timed_host"] = host.delta(machine, host.snapshot())
     result["own"] = {key: after[key] - before[key] for key in before}
@@ -176,6 +183,7 @@ def _time(infer, feeds, wanted, result):
         samples_ns=timing.samples_ns,
         stop_reason=timing.reason,
         timed_wall_s=timing.wall_s,
+        timed_begin_ns=timing.begin_ns,
         steady=timing.steady,
     )
 
@@ -192,6 +200,20 @@ def _usage():
         "voluntary_switches": used.ru_nvcsw,
         "major_faults": used.ru_majflt,
     }
+
+
+def _spend(request, channel, infer, feeds):
+    """Rest with the model loaded, where that is asked for, then call; say when each begins."""
+    from harness.agent import sampling
+
+    if request.get("idle_s"):
+        time.sleep(_SETTLE_S)
+        channel.say("idle_begin")
+        time.sleep(request["idle_s"])
+        channel.say("idle_end")
+    channel.say("energy_begin")
+    calls, wall_s = _guarded(sampling.repeat_for, infer, feeds, request["energy_s"])
+    channel.say("energy_end", inferences=calls * request.get("batch", 1), wall_s=wall_s)
 
 
 def _evaluate(session, request):

@@ -29,8 +29,8 @@ clock_ns = getattr(time, "perf_counter_ns", _coarse_clock_ns)
 
 # warmup_ns: the calls before the steady part; samples_ns: the others; wall_s: the seconds between
 # the first of these and the last, without our looks; reason: why it ended; steady: {"reached",
-# "calls", "reason"} as in the run's result.
-Timing = collections.namedtuple("Timing", "warmup_ns samples_ns wall_s reason steady")
+# "calls", "reason"} as in the run's result; begin_ns: when the series began, as clock_ns tells it.
+Timing = collections.namedtuple("Timing", "warmup_ns samples_ns wall_s reason steady begin_ns")
 
 
 class Rule:
@@ -97,12 +97,12 @@ class Rule:
         if self._search.begin is not None and self._looks:
             self.wake = min(self.wake, self._search.begin + self._looks.next_look)
 
-    def timing(self, durations, reason):
-        """Return the Timing of the series that has ended for `reason`."""
+    def timing(self, durations, reason, begin_ns):
+        """Return the Timing of the series that began at `begin_ns` and has ended for `reason`."""
         begin = self._search.begin or 0
         wall_s = (self._loop_ns - self._search.begin_ns) / 1e9
         told = self._search.told(len(durations))
-        return Timing(durations[:begin], durations[begin:], wall_s, reason, told)
+        return Timing(durations[:begin], durations[begin:], wall_s, reason, told, begin_ns)
 
 
 def _looks(wanted):
@@ -151,7 +151,7 @@ def sample(infer, feeds, rule):
             if calls >= rule.wake or end >= budget_ends:
                 reason = rule.reason_to_stop(durations, end - begin)
                 if reason:
-                    return rule.timing(durations, reason)
+                    return rule.timing(durations, reason, begin)
     finally:
         gc.enable()
 

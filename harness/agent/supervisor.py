@@ -18,8 +18,10 @@ import signal
 import sys
 import time
 
-from harness.agent import launch, probes
+from harness.agent import cooling, launch, probes
+from harness.agent.metering import Meter
 from harness.agent.sentinel import Sentinel
+from harness.agent.watch import Watch
 
 # Artifacts whose content was checked against the request, by (path, size, modification time).
 _CHECKED = {}  # type: dict
@@ -72,29 +74,31 @@ def _tune(request, events):
 
 
 def _measure(request, events):
-    """Start the child, pass its phases on, sample power in its energy phase, and bury it."""
+    """Wait until the board is cool, start the child, watch it, meter its energy pass, bury it."""
     refused = _refuse(request)
     if refused:
         return refused
     timeout_s = request.get("timeout_s", 300)
-    meter = _Meter(request)
+    cool_down = cooling.wait(request.get("cool"), request.get("root", "/"), events.emit)
+    onlookers = _Onlookers(request, events)
     surroundings = _Surroundings(request)
     began = time.time()
     start = time.monotonic()
-    child = launch.Child(meter.request, _environment(request))
+    child = launch.Child(onlookers.meter.request, _environment(request))
     last = {"phase": "start", "result": {}}  # type: dict
     verdict = None
     try:
-        for message in child.watch(meter.tick, meter.tick_s):
-            verdict = _note(message, last, meter, events) or verdict
+        for message in child.watch(onlookers.tick, onlookers.wait_s):
+            verdict = _note(message, last, onlookers, events) or verdict
     finally:
         child.kill()
         ended = child.ending(timeout_s)
     status, reason = verdict or ended
-    result = dict(last["result"], phase=last["phase"], power=meter.power)
+    result = dict(last["result"], phase=last["phase"])
     duration_s = time.monotonic() - start
     result["host"] = surroundings.end()
     result["last_memory"] = child.last_memory
+    result.update(onlookers.found(result), **({"cool_down": cool_down} if cool_down else {}))
     return {
         "status": status,
         "reason": reason,
@@ -102,6 +106,30 @@ def _measure(request, events):
         "duration_s": duration_s,
         "result": result,
     }
+
+
+class _Onlookers:
+    """What reads sensors during a child's life: the meter of its energy pass, and the watch."""
+
+    def __init__(self, request, events):
+        self.meter = Meter(request, events.emit)
+        self._watch = Watch(request)
+
+    def wait_s(self):
+        return self._watch.wait_s(self.meter.wait_s(launch.POLL_S))
+
+    def tick(self):
+        self.meter.tick()
+        self._watch.tick()
+
+    def hear(self, message):
+        self.meter.hear(message)
+        if message.get("say") == "phase":
+            self._watch.hear(message["name"])
+
+    def found(self, result):
+        watched = self._watch.result(result.get("timed_begin_ns"))
+        return dict({"power": self.meter.power}, **({"watch": watched} if watched else {}))
 
 
 class _Surroundings:
@@ -172,61 +200,19 @@ def _sha256(path):
     return _CHECKED[identity]
 
 
-def _note(message, last, meter, events):
+def _note(message, last, onlookers, events):
     """Take one message in; return (status, reason) when it is the last."""
     word = message.get("say")
+    onlookers.hear(message)
     if word == "phase":
         last.update(phase=message["name"], result=message["result"])
         events.emit("phase", name=message["name"])
-    elif word == "energy_begin":
-        meter.start()
-    elif word == "energy_end":
-        meter.stop(message["inferences"], message["wall_s"])
     elif word == "done":
         last.update(phase="done", result=message["result"])
         return "ok", None
     elif word == "failed":
         return message["status"], message["reason"]
     return None
-
-
-class _Meter:
-    """Power during the child's energy phase, when there is a sensor and somebody asked."""
-
-    def __init__(self, request):
-        self.request = dict(request)
-        self._probe = None
-        self._running = False
-        self.power = {"reason": "not asked for"}  # type: dict
-        if not request.get("energy_s"):
-            return
-        self._probe, reasons = probes.choose(request.get("root", "/"))
-        if self._probe is None:
-            self.request["energy_s"] = 0
-            self.power = {"reason": "; ".join(reasons) or "no power sensor found"}
-
-    def tick_s(self):
-        """Return how long the supervisor may sleep: a counter needs no reads between its two."""
-        return (self._running and self._probe.period_s) or launch.POLL_S
-
-    def tick(self):
-        if self._running:
-            self._probe.sample()
-
-    def start(self):
-        self._probe.start()
-        self._running = True
-
-    def stop(self, inferences, wall_s):
-        self._running = False
-        series = self._probe.stop()
-        series["inferences"] = inferences
-        series["workload_wall_s"] = wall_s
-        energy, window = series.get("energy_j"), series.get("window_s")
-        if energy is not None and window and inferences:
-            series["power_w"] = energy / window
-            series["energy_per_inference_j"] = series["power_w"] * wall_s / inferences
-        self.power = series
 
 
 def _environment(request):

@@ -11,6 +11,8 @@ import re
 
 # 1 MiB is far beyond any attribute; a file that is longer is not one.
 _LIMIT = 1 << 20
+# No number of the kernel has more digits, and reading a page of them for nothing takes time.
+_NUMBER_LIMIT = 64
 _WORDS = {
     errno.ENOENT: " does not exist",
     errno.ENOTDIR: " does not exist",
@@ -37,9 +39,13 @@ def inside(root, path):
 
 def blob(root, path):
     """Return the bytes of the file `path`; raise Unreadable with the reason."""
+    return _bytes(root, path, _LIMIT, -1)
+
+
+def _bytes(root, path, limit, buffering):
     try:
-        with open(inside(root, path), "rb") as handle:
-            return handle.read(_LIMIT)
+        with open(inside(root, path), "rb", buffering) as handle:
+            return handle.read(limit)
     except OSError as error:
         why = _WORDS.get(error.errno or 0) or ": " + (error.strerror or str(error)).lower()
         raise Unreadable(path + why, error.errno in (errno.EACCES, errno.EPERM)) from error
@@ -57,7 +63,7 @@ def strings(root, path):
 
 def number(root, path):
     """Return the integer in a file; what is no integer is Unreadable, never 0."""
-    word = text(root, path)
+    word = _bytes(root, path, _NUMBER_LIMIT, 0).decode("utf-8", "replace").strip("\0\n\t ")
     try:
         return int(word, 0) if word.startswith("0x") else int(word)
     except ValueError:

@@ -1,17 +1,40 @@
 """Power sources, one small file each with the same function: find(root) -> probe, or Unreadable.
 
-A probe offers start(), sample(), stop() -> dict (see recorder.py), `period_s` (how often to call
-sample, None for counters) and `facts` (name, method, scope, source, note). Measure power in a phase
-of its own: reading a meter costs time and power that latency samples must not contain.
+A probe offers start(), sample(), stop() -> dict and moment() -> W (see recorder.py), `period_s`
+(how often to call sample), `window_s` (the shortest energy pass that suits it), `cheap` (it may be
+read beside a measurement) and `facts` (name, method, scope, source, note). Measure energy in a
+phase of its own: reading a meter costs time and power that latency samples must not contain.
 """
 
-from harness.agent.probes import host, hwmon, ina3221, rapl, throttle
+from harness.agent.probes import battery, host, hwmon, ina3221, nvml, pmic, rapl, thermal, throttle
 from harness.agent.tree import Unreadable
 
-__all__ = ["REGISTRY", "choose", "describe", "host", "hwmon", "ina3221", "rapl", "throttle"]
+__all__ = [
+    "REGISTRY",
+    "battery",
+    "choose",
+    "describe",
+    "host",
+    "hwmon",
+    "ina3221",
+    "nvml",
+    "pmic",
+    "rapl",
+    "survey",
+    "thermal",
+    "throttle",
+]
 
-# In order of preference: the whole module, the processor's own counter, any other meter.
-REGISTRY = (("ina3221", ina3221.find), ("rapl", rapl.find), ("hwmon", hwmon.find))
+# In order of preference: the whole module, the processor's own counter, any other meter of the
+# supply, and last what feeds a screen too, or a graphics card alone.
+REGISTRY = (
+    ("ina3221", ina3221.find),
+    ("pmic", pmic.find),
+    ("rapl", rapl.find),
+    ("hwmon", hwmon.find),
+    ("battery", battery.find),
+    ("nvml", nvml.find),
+)
 
 
 def choose(root="/"):
@@ -25,6 +48,21 @@ def choose(root="/"):
     return None, reasons
 
 
+def survey(root="/"):
+    """Return (the probe that `choose` gives, [facts of other readable ones], reasons of the rest).
+
+    A package and a graphics card are two figures: nothing here adds what one source tells to what
+    another does.
+    """
+    found, reasons = [], []  # type: list, list[str]
+    for name, find in REGISTRY:
+        try:
+            found.append(find(root))
+        except Unreadable as error:
+            reasons.append("%s: %s" % (name, error))
+    return (found[0] if found else None), [describe(probe) for probe in found[1:]], reasons
+
+
 def describe(probe):
-    """Return what is known of a probe before it runs: name, method, scope, source, note."""
-    return probe.facts.rows()
+    """Return what is known of a probe before it runs: its facts and window_s_needed."""
+    return dict(probe.facts.rows(), window_s_needed=probe.window_s)

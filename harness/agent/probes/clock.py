@@ -11,6 +11,7 @@ from harness.agent.tree import Unreadable
 _POLICIES = "/sys/devices/system/cpu/cpufreq/policy[0-9]*"
 # Linux's number: the time module has no name for it before Python 3.7.
 _CLOCK_BOOTTIME = 7
+_HIGHEST_HZ = 2e10
 
 
 def frequency(root):
@@ -28,11 +29,41 @@ def limit(root):
     return _per_policy(root, "scaling_max_freq")
 
 
+def policies(root, name):
+    """Return [(policy, path of its attribute `name`)]."""
+    return [(path.split("/")[-2], path) for path in tree.find(root, _POLICIES + "/" + name)]
+
+
+def read(root, path):
+    """Return the clock in Hz that a policy's file holds; none runs at 0."""
+    hertz = tree.number(root, path) * 1e3
+    if not 0 < hertz < _HIGHEST_HZ:
+        raise Unreadable("%s holds %g Hz, which is no clock of a processor" % (path, hertz))
+    return hertz
+
+
 def _per_policy(root, name):
-    paths = tree.find(root, _POLICIES + "/" + name)
-    found = tree.numbers(root, ((path.split("/")[-2], path) for path in paths), 1e3)
+    found = {}
+    for policy, path in policies(root, name):
+        try:
+            found[policy] = read(root, path)
+        except Unreadable:
+            continue  # a policy whose cores are offline
     if not found:
         raise Unreadable("/sys/devices/system/cpu/cpufreq has no readable policy")
+    return found
+
+
+def governor(root):
+    """Return {policy: word}: who decides how fast a policy's clock runs."""
+    found = {}
+    for policy, path in policies(root, "scaling_governor"):
+        try:
+            found[policy] = tree.text(root, path)
+        except Unreadable:
+            continue  # as above
+    if not found:
+        raise Unreadable("/sys/devices/system/cpu/cpufreq names no governor")
     return found
 
 

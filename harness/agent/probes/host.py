@@ -3,13 +3,11 @@
 import os
 
 from harness.agent import tree
-from harness.agent.probes import clock, throttle
+from harness.agent.probes import clock, thermal, throttle
 from harness.agent.probes.recorder import monotonic_ns
 from harness.agent.tree import Unreadable
 
 _STAT = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
-# Zones that show no temperature: a constant 100 C, and an estimate for the fan.
-_IGNORED_ZONES = ("PMIC-Die", "thermal-fan-est")
 
 
 def _cpu(root):
@@ -30,19 +28,6 @@ def _pressure(root):
     return found
 
 
-def _temperature(root):
-    zones = []
-    for path in tree.find(root, "/sys/class/thermal/thermal_zone[0-9]*/type"):
-        try:
-            zones.append((tree.text(root, path), path[: -len("type")] + "temp"))
-        except Unreadable:
-            continue  # an unnamed zone cannot be matched between two snapshots
-    found = tree.numbers(root, (zone for zone in zones if zone[0] not in _IGNORED_ZONES), 1e-3)
-    if not found:
-        raise Unreadable("/sys/class/thermal has no readable zone")
-    return found
-
-
 def _swap(root):
     lines = tree.text(root, "/proc/vmstat").splitlines()
     rows = dict(line.split()[:2] for line in lines if line.startswith("pswp"))
@@ -57,10 +42,11 @@ _READINGS = (
     ("cpu", _cpu),
     ("pressure", _pressure),
     ("swap", _swap),
-    ("temperature_c", _temperature),
+    ("temperature_c", thermal.temperature),
     ("frequency_hz", clock.frequency),
     ("limit_frequency_hz", clock.limit),
     ("max_frequency_hz", clock.highest),
+    ("governor", clock.governor),
     ("time_in_state", clock.time_in_state),
     ("throttle", throttle.state),
     ("cooling", throttle.cooling),
@@ -93,9 +79,9 @@ def delta(before, after):
     iowait_share and steal_share of all cores' time; pressure_share {resource: share of the window
     in which some task waited}; swap_in_pages, swap_out_pages; frequency_hz, limit_frequency_hz and
     temperature_c {name: [before, after]} of what both snapshots saw; mean_frequency_hz and
-    max_frequency_hz {policy: Hz}; throttle_events {name: increase}; quota_throttled_periods;
-    cooling {device type: state after} of what slows a processor; suspended_s, clock_step_s; unknown
-    {snapshot's key: reason}.
+    max_frequency_hz {policy: Hz}; governor {policy: word}; throttle_events {name: increase};
+    quota_throttled_periods; cooling {device type: state after} of what slows a processor;
+    suspended_s, clock_step_s; unknown {snapshot's key: reason}.
     """
     window_s = (after["t_ns"] - before["t_ns"]) * 1e-9
     found = {"window_s": window_s, "unknown": dict(before["unknown"], **after["unknown"])}
@@ -111,6 +97,7 @@ def delta(before, after):
         frequency_hz=_both(_pairs, "frequency_hz", before, after),
         limit_frequency_hz=_both(_pairs, "limit_frequency_hz", before, after),
         max_frequency_hz=after["max_frequency_hz"],
+        governor=after["governor"],
         mean_frequency_hz=_both(clock.mean_frequency, "time_in_state", before, after),
         temperature_c=_both(_pairs, "temperature_c", before, after),
         throttle_events=_both(throttle.events, "throttle", before, after),

@@ -26,6 +26,10 @@ _CHIPS = {
 }
 
 
+# The kernel's ACPI meter gives a mean over a second or more; a shunt monitor converts in ms.
+_PERIODS_S = {"power_meter": 1.0}
+
+
 def find(root):
     """Return a Counter (energy) or Sampler (power) over the one supply meter, or raise."""
     meters = []  # type: list[tuple[str, str]]
@@ -71,4 +75,4 @@ def _probe(root, chip, path):
     if "/energy" in path:
         return Counter(Facts("hwmon", "counter", _CHIPS[chip], path, chip), [(read, None)])
     facts = Facts("hwmon", "sampled", _CHIPS[chip], path, chip)
-    return Sampler(facts, [(chip, lambda: read() * 1e-6)])
+    return Sampler(facts, [(chip, lambda: read() * 1e-6)], _PERIODS_S.get(chip, 0.1))

@@ -6,17 +6,22 @@ same
     start()      begin a window
     sample()     call it every `period_s` inside the window; never raises, a failed read is a gap
     stop()       end the window; the series, its energy, and how far it can be trusted
+    moment()     the power right now in W, or since the call before; raises Unreadable
 
 Times are CLOCK_MONOTONIC nanoseconds at the middle of a read.
 """
 
 import time
+from itertools import accumulate
 
 from harness.agent.tree import Unreadable
 
 MIN_SAMPLES = 10
 # RAPL counters move about once a millisecond: below this window their step is more than 1 % of it.
 MIN_WINDOW_S = 0.2
+# What an energy pass lasts where the source does not need longer.
+USUAL_WINDOW_S = 1.5
+MOST_W = 2e4
 
 
 def monotonic_ns():
@@ -67,77 +72,120 @@ class Facts(object):
 
 
 class Counter(object):
-    """Energy counters of one source, in µJ, read once at each end of the window and differenced.
+    """Energy counters of one source, in µJ, differenced over the window.
 
-    `zones` is [(read, size)]: a function that returns the counter, and the value it wraps after.
+    `zones` is [(read, size)]: a function that returns the counter, and the value it wraps after;
+    `step_s` is how often the hardware moves it. The two ends make the energy; the reads between
+    them see a counter that wraps more than once, and how even the power was.
     """
 
-    period_s = None
+    period_s = 0.2
+    cheap = True
 
-    def __init__(self, facts, zones):
+    def __init__(self, facts, zones, step_s=0.001):
         """Keep the facts and the zones; nothing is read yet."""
         self.facts = facts
+        self.window_s = max(USUAL_WINDOW_S, 100 * step_s)
         self._zones = zones
-        self._start = None
+        self._least_s = max(MIN_WINDOW_S, 20 * step_s)
+        self._last = None
+        self._clear()
+
+    def _clear(self):
+        self._t_ns = []
+        self._counts = []
+        self._missed = 0
+        self._ends = [False, False]
         self._reason = "the window was never started"
 
     def start(self):
-        """Read every counter once."""
-        self._start = self._read()
+        """Forget earlier reads and read every counter."""
+        self._clear()
+        self._ends[0] = self._read()
 
     def sample(self):
-        """Do nothing: a counter needs no reads between its two."""
+        """Read every counter; a read that fails is a gap between its neighbours."""
+        self._read()
 
     def stop(self):
-        """Read every counter again; return the result, see `_result`."""
-        begin, end = self._start, self._read()
-        if begin is None or end is None:
-            return _result(self.facts, None, reason=self._reason)
-        sizes = [size for _, size in self._zones]
-        moves = list(map(unwrapped, begin[1], end[1], sizes))
-        window_s = (end[0] - begin[0]) * 1e-9
-        first = sum(begin[1]) * 1e-6
-        reason = _doubt(moves, window_s)
+        """Read every counter a last time; return the result, see `_result`."""
+        self._ends[1] = self._read()
+        found = {"n": len(self._t_ns), "missed": self._missed}
+        if not all(self._ends):
+            return _result(self.facts, None, reason=self._reason, **found)
+        steps = [self._moves(i) for i in range(1, len(self._counts))]
+        gaps = _gaps_s(self._t_ns)
+        found.update(window_s=sum(gaps), gap_max_s=max(gaps))
+        reason = self._doubt(steps, found["window_s"])
         if reason:
-            return _result(self.facts, None, window_s=window_s, n=2, reason=reason)
-        energy = sum(moves) * 1e-6
-        series = {"t_ns": [begin[0], end[0]], "j": [first, first + energy]}
-        return _result(self.facts, energy, series=series, window_s=window_s, n=2)
+            return _result(self.facts, None, reason=reason, **found)
+        joules = list(accumulate([sum(self._counts[0])] + [sum(step) for step in steps]))
+        series = {"t_ns": self._t_ns, "j": [count * 1e-6 for count in joules]}
+        return _result(self.facts, sum(map(sum, steps)) * 1e-6, series=series, **found)
+
+    def moment(self):
+        """Return the mean power in W since the last call, None at the first; may raise."""
+        before, self._last = self._last, self._now()
+        if before is None:
+            return None
+        moves = list(map(unwrapped, before[1], self._last[1], self._sizes()))
+        passed_s = (self._last[0] - before[0]) * 1e-9
+        if None in moves or passed_s <= 0:
+            return None
+        return _plausible(sum(moves) * 1e-6 / passed_s, self.facts.source)
+
+    def _sizes(self):
+        return [size for _, size in self._zones]
+
+    def _now(self):
+        return _midpoint(lambda: [read() for read, _ in self._zones])
 
     def _read(self):
         try:
-            return _midpoint(lambda: [read() for read, _ in self._zones])
+            at, counts = self._now()
         except Unreadable as error:
+            self._missed += 1
             self._reason = str(error)
-            return None
+            return False
+        self._t_ns.append(at)
+        self._counts.append(counts)
+        return True
 
+    def _moves(self, i):
+        return list(map(unwrapped, self._counts[i - 1], self._counts[i], self._sizes()))
 
-def _doubt(moves, window_s):
-    """Return why these counter moves are no energy, or None."""
-    if any(move is None for move in moves):
-        return "the counter went backwards and its range is not known"
-    if not any(moves):
-        return "the counter did not move (virtual machines often show one that stands still)"
-    if window_s < MIN_WINDOW_S:
-        return "a window of %.3f s is too short for a counter (%.1f s)" % (window_s, MIN_WINDOW_S)
-    return None
+    def _doubt(self, steps, window_s):
+        """Return why these moves of the counters are no energy, or None."""
+        if any(move is None for step in steps for move in step):
+            return "the counter went backwards and its range is not known"
+        if not any(map(any, steps)):
+            return "the counter did not move (virtual machines often show one that stands still)"
+        if window_s < self._least_s:
+            words = "a window of %.3f s is too short for a counter (%.1f s)"
+            return words % (window_s, self._least_s)
+        if sum(map(sum, steps)) * 1e-6 > MOST_W * window_s:
+            return "the counter rose faster than any board draws power"
+        return None
 
 
 class Sampler(object):
     """Power of one or more rails that add up to a total, in W, sampled and integrated by trapezoid.
 
-    `rails` is [(name, read)], each read returning watts.
+    `rails` is [(name, read)], each read returning watts. It is read every `period_s`; `cheap` tells
+    whether that may be done beside a measurement.
     """
 
-    period_s = 0.1
-
-    def __init__(self, facts, rails):
+    def __init__(self, facts, rails, period_s=0.1, cheap=True):
         """Keep the facts and the rails; nothing is read yet."""
         self.facts = facts
+        self.period_s = period_s
+        self.window_s = 1.5 * MIN_SAMPLES * period_s
+        self.cheap = cheap
         self._rails = rails
         self._clear()
 
     def _clear(self):
+        self._begin_ns = monotonic_ns()
         self._t_ns = []
         self._w = []
         self._missed = 0
@@ -151,7 +199,7 @@ class Sampler(object):
     def sample(self):
         """Read every rail once; a rail that fails makes this sample a gap, not a zero."""
         try:
-            at, watts = _midpoint(lambda: [read() for _, read in self._rails])
+            at, watts = _midpoint(self._now)
         except Unreadable as error:
             self._missed += 1
             self._reason = str(error)
@@ -159,29 +207,63 @@ class Sampler(object):
         self._t_ns.append(at)
         self._w.append(watts)
 
+    def moment(self):
+        """Return the power in W now; may raise."""
+        return sum(self._now())
+
+    def _now(self):
+        watts = [read() for _, read in self._rails]
+        _plausible(sum(watts), self.facts.source)
+        return watts
+
     def stop(self):
         """Take the last sample; return the result, see `_result`."""
         self.sample()
         n = len(self._t_ns)
         totals = [sum(watts) for watts in self._w]
-        series = {"t_ns": self._t_ns, "w": totals} if n else None
+        gaps = _gaps_s([self._begin_ns] + self._t_ns + [monotonic_ns()])
+        found = {"n": n, "missed": self._missed, "gap_max_s": max(gaps)}
+        if n:
+            found["series"] = {"t_ns": self._t_ns, "w": totals}
+        reason = self._doubt(n, max(gaps), sum(gaps))
+        if reason:
+            return _result(self.facts, None, reason=reason, **found)
+        rails = {name: sum(w[i] for w in self._w) / n for i, (name, _) in enumerate(self._rails)}
+        found.update(rails_w=rails, window_s=sum(_gaps_s(self._t_ns)))
+        return _result(self.facts, trapezoid_j(self._t_ns, totals), **found)
+
+    def _doubt(self, n, gap_s, whole_s):
+        """Return why these samples are no energy, or None."""
         if n < MIN_SAMPLES:
             reason = "%d power samples where %d are needed" % (n, MIN_SAMPLES)
-            if self._missed:
-                reason += "; %d reads failed, the last: %s" % (self._missed, self._reason)
-            return _result(self.facts, None, series=series, n=n, missed=self._missed, reason=reason)
-        gaps = [(self._t_ns[i] - self._t_ns[i - 1]) * 1e-9 for i in range(1, n)]
-        rails = {name: sum(w[i] for w in self._w) / n for i, (name, _) in enumerate(self._rails)}
-        return _result(
-            self.facts,
-            trapezoid_j(self._t_ns, totals),
-            series=series,
-            window_s=sum(gaps),
-            n=n,
-            missed=self._missed,
-            gap_max_s=max(gaps),
-            rails_w=rails,
-        )
+        elif gap_s > whole_s / 2:
+            reason = "no power sample for %.1f s of %.1f s" % (gap_s, whole_s)
+        else:
+            return None
+        if self._missed:
+            reason += "; %d reads failed, the last: %s" % (self._missed, self._reason)
+        return reason
+
+
+def powers_w(series):
+    """Return the powers in W that a series of a result tells: its own, or those between counts."""
+    if not series:
+        return []
+    if "w" in series:
+        return list(series["w"])
+    joules, steps = series["j"], _gaps_s(series["t_ns"])
+    return [(joules[i + 1] - joules[i]) / step for i, step in enumerate(steps) if step > 0]
+
+
+def _gaps_s(t_ns):
+    return [(t_ns[i] - t_ns[i - 1]) * 1e-9 for i in range(1, len(t_ns))]
+
+
+def _plausible(watts, source):
+    """Return `watts`; what runs this program draws some, and less than a cabinet full of them."""
+    if not 0 < watts < MOST_W:
+        raise Unreadable("%s shows %.3g W, which is no power of a running board" % (source, watts))
+    return watts
 
 
 def _result(facts, energy_j, **found):

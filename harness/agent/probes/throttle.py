@@ -19,29 +19,38 @@ _SLOWING = ("processor", "cpu", "gpu", "npu", "devfreq", "powerclamp", "idle", "
 
 def state(root):
     """Return {"counts": {name: events since boot}, "bits": the Pi's word or None}."""
-    counts = dict(_x86_counts(root), **_jetson_counts(root))
+    counted = _counted(root)
     bits = _pi_bits(root)
-    if not counts and bits is None:
+    if not counted and bits is None:
         raise Unreadable("neither thermal_throttle, get_throttled nor soctherm_oc exists")
-    return {"counts": counts, "bits": bits}
+    return {"counts": counted, "bits": bits}
 
 
-def _x86_counts(root):
-    """Return each count's sum over all cores."""
+def counts(root):
+    """Return [(name, paths)]: a count is the sum over its files, one per core or one per chip."""
+    cores = tree.find(root, _X86)
+    chips = _named_hwmon(root, "soctherm_oc")
+    found = [(name, [path + "/" + name for path in cores]) for name in _X86_COUNTS]
+    found += [(name, [path + "/" + name for path in chips]) for name in _JETSON_COUNTS]
+    return [(name, paths) for name, paths in found if paths]
+
+
+def count(root, paths):
+    """Return the sum over the files that answer; a core that went offline has none."""
+    readable = tree.numbers(root, ((path, path) for path in paths), 1)
+    if not readable:
+        raise Unreadable("%s cannot be read" % paths[0])
+    return sum(readable.values())
+
+
+def _counted(root):
     found = {}
-    folders = tree.find(root, _X86)
-    for name in _X86_COUNTS:
-        readable = tree.numbers(root, ((path, path + "/" + name) for path in folders), 1)
-        if readable:
-            found[name] = sum(readable.values())
+    for name, paths in counts(root):
+        try:
+            found[name] = count(root, paths)
+        except Unreadable:
+            continue  # a kernel that keeps some of the counts
     return found
-
-
-def _jetson_counts(root):
-    named = []  # type: list
-    for folder in _named_hwmon(root, "soctherm_oc"):
-        named.extend((name, folder + "/" + name) for name in _JETSON_COUNTS)
-    return tree.numbers(root, named, 1)
 
 
 def _named_hwmon(root, wanted):
@@ -104,21 +113,45 @@ def events(before, after):
     return moves
 
 
-def cooling(root):
-    """Return {type: state} of the cooling devices that slow a processor now; {} when none does."""
+def bits_now(root):
+    """Return {name: 1 or 0} of what holds a Raspberry Pi back at this moment."""
+    names = pi(root)["now"]
+    return {name: int(name in names) for name in _PI_BITS}
+
+
+def slowing(root):
+    """Return [(type, paths of their states)] of the cooling devices that can slow a processor."""
     found = {}  # type: dict
     paths = tree.find(root, "/sys/class/thermal/cooling_device[0-9]*/type")
     for path in paths:
         try:
             kind = tree.text(root, path)
-            now = tree.number(root, path[: -len("type")] + "cur_state")
         except Unreadable:
-            continue  # like a thermal zone whose rail is off
-        if now > 0 and any(word in kind.lower() for word in _SLOWING):
-            found[kind] = max(now, found.get(kind, 0))
+            continue  # like a thermal zone without a name
+        if any(word in kind.lower() for word in _SLOWING):
+            found.setdefault(kind, []).append(path[: -len("type")] + "cur_state")
     if not paths:
         raise Unreadable("/sys/class/thermal has no cooling device")
-    return found
+    return sorted(found.items())
+
+
+def cooling_state(root, paths):
+    """Return the largest state among devices of one type; 0 slows nothing."""
+    states = tree.numbers(root, ((path, path) for path in paths), 1)
+    if not states:
+        raise Unreadable("%s cannot be read" % paths[0])
+    return max(0, *states.values())
+
+
+def cooling(root):
+    """Return {type: state} of the cooling devices that slow a processor now; {} when none does."""
+    found = {}
+    for kind, paths in slowing(root):
+        try:
+            found[kind] = cooling_state(root, paths)
+        except Unreadable:
+            continue  # its rail is off
+    return {kind: state for kind, state in found.items() if state > 0}
 
 
 def quota_periods(root):
