@@ -13,8 +13,8 @@ import msgspec
 
 Status = Literal["ok", "failed", "crashed", "timeout", "oom", "skipped"]
 Origin = Literal["trained", "pretrained", "random", "user", "null"]
-Side = Literal["", "base", "candidate", "anchor-1", "anchor-2"]
-Kind = Literal["run", "gate", "calibration", "self-test", "import"]
+Side = Literal["", "base", "candidate", "anchor-1", "anchor-2", "emulated"]
+Kind = Literal["run", "gate", "calibration", "self-test", "import", "emulation"]
 Json = dict[str, Any]
 
 END_OF_CALENDAR_S = 253402300800.0
@@ -70,7 +70,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     `options` are the backend's (threads, precision, mode, shapes); `runtime_version` is what the
     probe found, so an upgraded runtime is another case. `side` tells two cases of one session apart
-    that may be equal in all else: a gate's base and candidate, the two anchors. `slow_down` is the
+    that may be equal in all else: a gate's base and candidate, the two anchors; "emulated" is no run
+    on the device at all. `slow_down` is the
     share of extra work that is added to every call on purpose, to prove that a gate sees it.
     `threads` is None only in an import whose file does not tell it.
     """
@@ -205,7 +206,7 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def two_sided(self) -> bool:
         """Tell whether a base and a candidate ran in it, so that whole blocks count."""
-        return self.kind not in ("run", "import")
+        return self.kind not in ("run", "import", "emulation")
 
 
 def digest(value: Any) -> str:

@@ -31,6 +31,7 @@ ROW_TONES: dict[RowVerdict, Tone] = {
     "unstable": "warn",
     "failed": "bad",
     "skipped": "neutral",
+    "emulated": "neutral",
 }
 _MATERIAL = 0.01  # less than this is no reason to choose otherwise
 _BOUNDS = {"equal": "", "at_most": "≤ ", "at_least": "≥ "}

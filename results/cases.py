@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.types import Case, Json, Origin, Run, SessionPlan, Skip
-from results import clean, figures, measured, verdict
+from results import clean, emulation, figures, measured, soak, verdict
 from results.row import CaseRow
 
 __all__ = ["CaseRow", "runs_per_case", "summarise"]
@@ -41,9 +41,7 @@ def summarise(plan: SessionPlan, runs: Iterable[Run], sealed: bool = False) -> l
             else row
             for row in rows
         ]
-    return rows + [
-        _skip_row(plan.session_id, skip, origins.get(skip.model)) for skip in plan.skipped
-    ]
+    return rows + [_skip_row(plan, skip, origins.get(skip.model)) for skip in plan.skipped]
 
 
 def runs_per_case(runs: Iterable[Run]) -> dict[str, list[Run]]:
@@ -98,10 +96,13 @@ def _case_row(
         fallback=fallback,
         precision=measured.number(plan.sampling, "precision") or DEFAULT_PRECISION,
         imported=plan.kind == "import",
+        emulated=plan.kind == "emulation",
     )
     judged = verdict.judge(subject)
     notes = (*case.artifact.notes, *normal, *judged.notes)
-    if good:
+    if good and plan.kind == "emulation":
+        notes += emulation.notes(used)
+    elif good:
         notes += (*latency.warnings, *missing, *figures.memory_notes(used))
         notes += figures.reported_notes(used)
     return CaseRow(
@@ -125,6 +126,7 @@ def _case_row(
         **{name: getattr(case, name) for name in _IDENTITY},
         **tails,
         **_columns(case, used),
+        **emulation.columns(plan, good),
         **figures.quality(good),
     )
 
@@ -132,13 +134,15 @@ def _case_row(
 def _columns(case: Case, used: Sequence[Run]) -> Json:
     """Return the figures of the runs that count, as columns."""
     columns = figures.phases(used) | figures.throughput(used, case.batch) | figures.start(used)
+    if case.scenario == soak.SCENARIO:
+        columns["soak"] = soak.columns(used)
     return columns | figures.memory(used) | figures.power(used)
 
 
-def _skip_row(session_id: str, skip: Skip, origin: Origin | None) -> CaseRow:
+def _skip_row(plan: SessionPlan, skip: Skip, origin: Origin | None) -> CaseRow:
     """Return the row of a case that could not be measured here."""
     return CaseRow(
-        session_id=session_id,
+        session_id=plan.session_id,
         case_key=None,
         device=skip.device,
         model=skip.model,
@@ -149,6 +153,7 @@ def _skip_row(session_id: str, skip: Skip, origin: Origin | None) -> CaseRow:
         scenario=skip.scenario,
         batch=skip.batch,
         threads=None,
+        side="emulated" if plan.kind == "emulation" else "",
         status=skip.status,
         verdict="skipped",
         reason=skip.reason,

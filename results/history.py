@@ -30,7 +30,7 @@ def took(store: Store, sessions: int = 2) -> dict[str, Took]:
     """Return what the runs of each case key took.
 
     Read from the newest `sessions` that were measured here, the newest counts; what another tool
-    measured tells nothing of our processes, nor does a session that cannot be read.
+    or an emulator measured tells nothing of our processes, nor does a session that cannot be read.
     """
     found: dict[str, Took] = {}
     catalog = store.catalog()
@@ -41,7 +41,7 @@ def took(store: Store, sessions: int = 2) -> dict[str, Took]:
             session = load(store, session_id, catalog)
         except StoreError:
             continue
-        if session.plan.kind == "import":
+        if session.plan.kind in ("import", "emulation"):
             continue
         sessions -= 1
         good = (run for run in session.runs if run.status == "ok")

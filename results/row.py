@@ -9,7 +9,15 @@ import msgspec
 from harness.types import Json, Status
 
 Verdict = Literal[
-    "valid", "imprecise", "fallback", "noisy", "throttled", "unstable", "failed", "skipped"
+    "valid",
+    "imprecise",
+    "fallback",
+    "noisy",
+    "throttled",
+    "unstable",
+    "failed",
+    "skipped",
+    "emulated",
 ]
 # Rows that may be ranked, where they have LEAST_RUNS runs: what is wide has an interval that says
 # so, what fell back is ranked as what it is, with its verdict beside it. What a disturbed or
@@ -24,7 +32,7 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
         `session_id`; `case_key` (None for a skipped case), `device`, `model`, `model_origin`
         (trained, pretrained, random, user, null), `variant`, `backend`, `runtime_version`,
         `scenario`, `batch` (samples per call), `threads` (as asked for), `side` of a comparison
-        (base, candidate; else empty).
+        (base, candidate), `emulated` for what did not run on the device; else empty.
     How far to trust it
         `status` of its runs; `verdict`, see results/verdict.py; `reason` for anything but valid;
         `notes` are sentences with a number and a next step. `runs` counts those that all figures
@@ -54,8 +62,10 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
         disk.
     Energy
         `energy_j` joules per inference and `power_w` watts while it runs, means over runs;
-        `power_method` (counter, sampled, estimate), `power_scope` (package, module, board, rail),
-        `power_reason` where there is none.
+        `power_method` (counter, sampled, external, estimate), `power_scope` (package, module,
+        board, rail, wall), `power_reason` where there is none.
+    Heat
+        `soak` holds what a soak tells, see results/soak.py; empty for every other scenario.
     Quality
         `quality` by `quality_metric` (higher is better) on `quality_n` samples, `quality_reference`
         of the FP32 source, `quality_loss` = (reference - quality) / reference with its 95 %
@@ -64,6 +74,12 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     Evidence
         `evidence` is what the runtime says it did: version, threads, provider, nodes_total,
         nodes_on_provider, precision, detail.
+    Emulation
+        Of an emulated case, whose time is never known: how far its outputs are from those of the
+        same artifact and runtime natively on the desk. `native_difference` is the largest absolute
+        difference, `native_largest` the largest absolute value, `native_cosine` the smallest cosine
+        over `native_samples` samples, `native_reason` why there are none. Memory includes the
+        emulator's own.
     """
 
     session_id: str
@@ -133,3 +149,9 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     fidelity: float | None = None
     sqnr_db: float | None = None
     evidence: Json = {}
+    soak: Json = {}
+    native_difference: float | None = None
+    native_largest: float | None = None
+    native_cosine: float | None = None
+    native_samples: int | None = None
+    native_reason: str | None = None

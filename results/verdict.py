@@ -5,6 +5,7 @@ was not the same one throughout), if there are LEAST_RUNS of them; else from all
 The first that holds, in this order:
 
     skipped    it could not be measured, or nothing of it was measured yet
+    emulated   it ran, but not on the device: nothing of it was timed
     failed     half of the runs or more failed
     unstable   some runs failed, or more than half of them reached no steady state
     throttled  half of the runs or more were held down by heat, supply or a falling clock
@@ -47,7 +48,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What a verdict is about: all runs, those that the figures come from, flags by run_id.
 
     `fallback` says why what ran is not what was asked for; `precision` is the wanted relative
-    half-width of the latency's interval. An `imported` case has runs of another tool.
+    half-width of the latency's interval. An `imported` case has runs of another tool, an `emulated`
+    one ran as another processor, without a clock.
     """
 
     runs: Sequence[Run]
@@ -57,6 +59,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     fallback: str | None
     precision: float
     imported: bool = False
+    emulated: bool = False
 
 
 def judge(case: Measured) -> Judged:
@@ -77,6 +80,9 @@ def judge(case: Measured) -> Judged:
         broken = f"{len(bad)} of {len(case.runs)} runs failed: {cause}"
         if 2 * len(bad) >= len(case.runs):
             return Judged(status=worst, verdict="failed", reason=broken)
+    if case.emulated:
+        notes = (broken, case.fallback)
+        return Judged(status="ok", verdict="emulated", notes=tuple(filter(None, notes)))
     doubts: tuple[tuple[Verdict, str | None], ...] = (
         ("unstable", broken),
         ("unstable", _restless(case.used)),

@@ -29,12 +29,17 @@ class Child:
     """One measured process; `watch` yields its messages, `ending` then tells how it went."""
 
     def __init__(self, request, environment):
-        """Start the child with `request` on its stdin and a pipe of its own for messages."""
+        """Start the child with `request` on its stdin and a pipe of its own for messages.
+
+        `request["through"]` are words before its command line: an emulator, which a program that is
+        started under it would leave otherwise.
+        """
+        through = request.get("through") or []
         read_end, write_end = os.pipe()
         os.set_inheritable(write_end, True)
         self._messages = read_end
         self._process = subprocess.Popen(
-            [sys.executable, sys.argv[0], "--child", str(write_end)],
+            through + [sys.executable, sys.argv[0], "--child", str(write_end)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

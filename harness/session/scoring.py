@@ -7,11 +7,19 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from harness.types import Case, Json, Quality
 from suites.build import load_evaluation
-from suites.models import Evaluation, Source
+from suites.models import Evaluation
+
+
+class Scores(Protocol):
+    """Who judges a model's outputs: a suites.models.Source does."""
+
+    def score(self, outputs: dict[str, Any], evaluation: Evaluation) -> Quality:
+        """Return how good the outputs are."""
+
 
 Answers = dict[str, Any] | None
 _NO_NUMBERS = Quality(
@@ -34,7 +42,7 @@ class Scorer:
     def __init__(
         self,
         cases: Iterable[Case],
-        sources: Mapping[str, Source],
+        sources: Mapping[str, Scores],
         evaluations: Mapping[str, Path | None],
         against: Mapping[str, str] | None = None,
     ) -> None:
