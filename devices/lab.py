@@ -28,18 +28,25 @@ from harness.errors import UsageError, unknown
 V = TypeVar("V")
 FILE = "lab.toml"
 _HELP = "lab.example.toml shows every key"
-_POWER_PATH = re.compile(r"[A-Za-z0-9_:-]{1,64}(\[\d{1,4}\]|\.[A-Za-z0-9_:-]{1,64}){0,16}")
+_KEY = r"[A-Za-z0-9_][A-Za-z0-9_:-]{0,63}"
+_JSON_PATH = re.compile(rf"{_KEY}(\[\d{{1,4}}\]|\.{_KEY}){{0,16}}")
 # 1 PB: what is larger is a slip of the unit.
 _LARGEST_CACHE_GB = 1e6
 
 
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
-    """A power meter that the desk reads; `scope` is what it sees beside the board."""
+    """A power meter that the desk reads every `period_s`; `scope` is what it sees of the supply.
+
+    `power_path` and `energy_path` say where in a JSON answer the watts and a counter of watt hours
+    stand, like a.b[0].power.
+    """
 
     kind: Literal["shelly", "tasmota", "http-json"]
     url: str
     channel: int = 0
     power_path: str | None = None
+    energy_path: str | None = None
+    period_s: float = 1.0
     scope: Literal["wall", "board"] = "wall"
 
 
@@ -73,6 +80,8 @@ class _Meter(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     url: str
     channel: int | None = None
     power_path: str | None = None
+    energy_path: str | None = None
+    period_s: float = 1.0
     scope: Literal["wall", "board"] = "wall"
 
 
@@ -177,14 +186,19 @@ def _interpreters(
 
 
 def _meter(document: Document, at: tuple[Key, ...], meter: _Meter) -> Meter:
-    _checked(document, (*at, "url"), address.url, meter.url)
-    if meter.channel is not None:
-        _only_for(document, (*at, "channel"), meter.kind, "shelly")
-        _checked(document, (*at, "channel"), _channel, meter.channel)
-    if meter.power_path is not None:
-        _only_for(document, (*at, "power_path"), meter.kind, "http-json")
-        _checked(document, (*at, "power_path"), _power_path, meter.power_path)
-    elif meter.kind == "http-json":
+    checks: tuple[tuple[str, str | None, Callable[[Any], object]], ...] = (
+        ("url", None, address.url),
+        ("channel", "shelly", _channel),
+        ("power_path", "http-json", _json_path),
+        ("energy_path", "http-json", _json_path),
+        ("period_s", None, _period_s),
+    )
+    for key, kind, read in checks:
+        value = getattr(meter, key)
+        if value is not None:
+            _only_for(document, (*at, key), meter.kind, kind or meter.kind)
+            _checked(document, (*at, key), read, value)
+    if meter.kind == "http-json" and meter.power_path is None:
         raise document.wrong(
             (*at, "power_path"),
             "an http-json meter needs the key 'power_path'",
@@ -195,6 +209,8 @@ def _meter(document: Document, at: tuple[Key, ...], meter: _Meter) -> Meter:
         url=meter.url,
         channel=meter.channel or 0,
         power_path=meter.power_path,
+        energy_path=meter.energy_path,
+        period_s=meter.period_s,
         scope=meter.scope,
     )
 
@@ -211,7 +227,13 @@ def _channel(number: int) -> int:
     return number
 
 
-def _power_path(text: str) -> str:
-    if not _POWER_PATH.fullmatch(text):
+def _period_s(period_s: float) -> float:
+    if not 0.1 <= period_s <= 10:
+        raise UsageError(f"{period_s} is no time between two reads", "from 0.1 to 10 seconds")
+    return period_s
+
+
+def _json_path(text: str) -> str:
+    if not _JSON_PATH.fullmatch(text):
         raise UsageError(f"{text[:80]!a} is no path to a number", "write it like a.b[0].power")
     return text

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from devices import describe_host, load, local
+from devices import describe_host, fits, load, local
 from devices.lab import Reachable
 from devices.schema import Device
 from harness.errors import UsageError
@@ -16,15 +16,14 @@ from harness.errors import UsageError
 def reached(place: Reachable, identity: Mapping[str, Any]) -> Device:
     """Return the device that an identified board of the lab is.
 
-    It bears its profile's name where the lab calls it so too (by name or alias), else the lab's: two
-    boards of one kind are two devices, each with a history of its own. UsageError where it is not
-    what the lab file says.
+    It bears its profile's name where the lab calls it so too (by name or alias), else the lab's:
+    two boards of one kind are two devices, each with a history of its own. UsageError where it is
+    not what the lab file says.
     """
-    found = local(identity)
-    if place.profile is not None and found.name != place.profile:
+    found = load(place.profile) if place.profile else local(identity)
+    if place.profile and not fits(found, identity):
         raise UsageError(
-            f"board {place.name!r} is no {load(place.profile).title}: it is"
-            f" {describe_host(identity)}",
+            f"board {place.name!r} is no {found.title}: it is {describe_host(identity)}",
             "correct its 'profile' or its 'address' in the lab file",
         )
     own = place.name in (found.name, *found.aliases)

@@ -6,9 +6,17 @@ None; what no source confirms is named in a note with `confirmed = false` and sh
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(gt=0)]
+CoreId = Annotated[int, msgspec.Meta(ge=0)]
+Word = Annotated[str, msgspec.Meta(min_length=1)]
+Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+(\.[0-9]+)+\Z")]
+# A word of the command line: no option, nothing a shell or a file name reads differently.
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,17 +38,17 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Cores of one kind: their name, Linux ids and highest clock."""
 
-    core: str
-    ids: tuple[int, ...]
-    max_hz: float | None = None
+    core: Word
+    ids: tuple[CoreId, ...]
+    max_hz: Positive | None = None
 
 
 class Cache(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One level of cache; `shared` says by whom: "core", "cluster" or "all"."""
 
-    level: int
+    level: Annotated[int, msgspec.Meta(ge=1, le=4)]
     kind: Literal["instruction", "data", "unified"]
-    size_bytes: int
+    size_bytes: Count
     shared: Literal["core", "cluster", "all"]
     core: str | None = None
 
@@ -50,30 +58,32 @@ class Peak(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     unit: str
     precision: Literal["fp32", "fp16", "int8"]
-    per_s: float
-    formula: str
+    per_s: Positive
+    formula: Word
 
 
 class PowerMode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A named mode of the vendor's power tool and what it caps; its watts are a name only."""
 
     name: str
-    id: int | None = None
-    named_w: float | None = None
-    cores: int | None = None
-    max_hz: float | None = None
+    id: CoreId | None = None
+    named_w: Positive | None = None
+    cores: Count | None = None
+    max_hz: Positive | None = None
 
 
 class Power(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where power can be measured: the probe or "external", the rails, which are the total.
 
-    `idle_w` and `load_w` are typical figures for planning, never shown as measurements.
+    `scope` is what the total sees; it is an estimate where `total_is_estimate`. `idle_w` and
+    `load_w` are typical figures for planning, never shown as measurements.
     """
 
-    probe: Literal["ina3221", "rapl", "hwmon", "external"]
+    probe: Literal["ina3221", "rapl", "hwmon", "pmic", "external"]
     scope: Literal["package", "module", "board"]
-    rails: tuple[str, ...] = ()
-    total: tuple[str, ...] = ()
+    rails: tuple[Word, ...] = ()
+    total: tuple[Word, ...] = ()
+    total_is_estimate: bool = False
     idle_w: tuple[float, float] | None = None
     load_w: tuple[float, float] | None = None
 
@@ -95,6 +105,17 @@ class Wheel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     package: str
 
 
+class Emulation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which QEMU user-mode emulator plays the board's processor, and as which CPU model.
+
+    `cpu` is a name of `qemu-<arch> -cpu help`. It has no instruction that the board lacks; what it
+    lacks itself is said in a note.
+    """
+
+    arch: Literal["aarch64", "x86_64"]
+    cpu: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*\Z")]
+
+
 class Documented(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A figure the source documents give for this board, exactly as given; `table` is N2 or G1."""
 
@@ -113,26 +134,33 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A board: what it is, what it can do at most, how to recognise it, what runs on it."""
+    """A board: what it is, what it can do at most, how to recognise it, what runs on it.
 
-    name: str
-    title: str
-    aliases: tuple[str, ...] = ()
+    `ram_bytes` is what is soldered on; `usable_bytes` what a process was seen to get of it, None
+    where nobody has measured that. `os`, `glibc` and `python` are those the board usually runs.
+    """
+
+    name: Name
+    title: Word
+    aliases: tuple[Name, ...] = ()
     soc: str | None = None
     arch: str | None = None
     identity: Identity = Identity()
     clusters: tuple[Cluster, ...] = ()
     isa: tuple[str, ...] = ()
     caches: tuple[Cache, ...] = ()
-    ram_bytes: int | None = None
-    bandwidth_bytes_per_s: float | None = None
-    bandwidth_formula: str | None = None
+    ram_bytes: Count | None = None
+    usable_bytes: Count | None = None
+    bandwidth_bytes_per_s: Positive | None = None
+    bandwidth_formula: Word | None = None
     peaks: tuple[Peak, ...] = ()
     power_modes: tuple[PowerMode, ...] = ()
     power: Power | None = None
     thermal: Thermal = Thermal()
+    emulation: Emulation | None = None
     os: str | None = None
-    python: str | None = None
+    glibc: Version | None = None
+    python: Version | None = None
     wheels: tuple[Wheel, ...] = ()
     documented: tuple[Documented, ...] = ()
     notes: tuple[Note, ...] = ()

@@ -1,5 +1,6 @@
 import json
 import os
+import platform
 
 import boards
 import pytest
@@ -15,6 +16,12 @@ EXPECTED = {
     "pi4": ("bcm2711", "aarch64", A72, [(A72, [0, 1, 2, 3], 1.5e9)]),
     "pi5": ("bcm2712", "aarch64", A76, [(A76, [0, 1, 2, 3], 2.4e9)]),
     "nano": ("tegra210", "aarch64", A57, [(A57, [0, 1, 2, 3], 1.479e9)]),
+    "tx2": (
+        "tegra186",
+        "aarch64",
+        f"{A57} + Denver 2",
+        [(A57, [0, 3, 4, 5], 2.0352e9), ("Denver 2", [1, 2], 2.0352e9)],
+    ),
     "agx-xavier": (
         "tegra194",
         "aarch64",
@@ -89,7 +96,11 @@ def test_no_serial_number_leaves_the_board(known):
     ("board", "isa"),
     [
         ("pi4", ["asimd"]),
+        ("pi5", ["asimd", "fphp", "asimdhp", "asimddp"]),
         ("nano", ["asimd"]),
+        ("tx2", ["asimd"]),
+        ("agx-orin", ["asimd", "fphp", "asimdhp", "asimddp"]),
+        ("orin-nano", ["asimd", "fphp", "asimdhp", "asimddp"]),
         ("agx-xavier", ["asimd", "fphp", "asimdhp"]),
         ("orange-pi-5", ["asimd", "fphp", "asimdhp", "asimddp"]),
         ("n5105", ["sse4_1", "sse4_2"]),
@@ -118,6 +129,7 @@ def test_isa(board, isa):
     ("board", "l4t", "jetpack"),
     [
         ("nano", "R32.6.1", "4.6"),
+        ("tx2", "R32.7.1", "4.6.1"),
         ("agx-xavier", "R32.7.1", "4.6.1"),
         ("agx-orin", "R35.4.1", "5"),
         ("orin-nano", "R36.3.0", "6"),
@@ -127,6 +139,127 @@ def test_isa(board, isa):
 def test_jetpack(board, l4t, jetpack):
     facts = identify(boards.root(board))
     assert (facts["l4t"], facts["jetpack"]) == (l4t, jetpack)
+
+
+@pytest.mark.parametrize(
+    ("release", "jetpack"),
+    [
+        ("R32 (release), REVISION: 6.1", "4.6"),
+        ("R32 (release), REVISION: 7.1", "4.6.1"),
+        ("R32 (release), REVISION: 7.6", "4.6.6"),
+        ("R32 (release), REVISION: 5.1", "4"),
+        ("R34 (release), REVISION: 1.1", "5"),
+        ("R35 (release), REVISION: 6.1", "5"),
+        ("R36 (release), REVISION: 4.3", "6"),
+        ("R38 (release), REVISION: 2.0", "7"),
+        ("R39 (release), REVISION: 1.0", "7"),
+        ("R99 (release), REVISION: 1.0", None),
+        ("something else", None),
+    ],
+)
+def test_every_known_release_of_jetson_linux(release, jetpack, tmp_path):
+    changed = boards.copy("nano", tmp_path)
+    (changed / "etc/nv_tegra_release").write_text(f"# {release}, GCID: 1, BOARD: t186ref\n")
+    facts = identify(str(changed))
+    assert facts["jetpack"] == jetpack
+    assert bool(jetpack) != bool(facts["unknown"].get("jetpack"))
+
+
+@pytest.mark.parametrize(
+    ("board", "module", "libc", "power_mode"),
+    [
+        ("nano", "p3448-0000", "glibc 2.27", {"id": 0, "name": "MAXN"}),
+        ("tx2", "p3310-1000", "glibc 2.27", {"id": 0, "name": "MAXN"}),
+        ("agx-xavier", "p2888-0004", "glibc 2.27", {"id": 2, "name": "MODE_15W"}),
+        ("agx-orin", "p3701-0005", "glibc 2.31", {"id": 0, "name": "MAXN"}),
+        ("orin-nano", "p3767-0005", "glibc 2.35", {"id": 0, "name": "15W"}),
+        ("pi4", None, "glibc 2.36", None),
+        ("pi5", None, "glibc 2.36", None),
+        ("orange-pi-5", None, "glibc 2.36", None),
+        ("n5105", None, "glibc 2.39", None),
+        ("vm-x86", None, None, None),
+    ],
+)
+def test_module_libc_and_power_mode(board, module, libc, power_mode):
+    facts = identify(boards.root(board))
+    assert (facts["module"], facts["libc"], facts["power_mode"]) == (module, libc, power_mode)
+
+
+@pytest.mark.parametrize(
+    ("status", "conf", "expected"),
+    [
+        ("pmode:0003 fmode:quiet", None, {"id": 3, "name": None}),
+        ("pmode:0001", "# < POWER_MODEL ID=1 NAME=NOTE >\n<POWER_MODEL ID=1 NAME=10W>", "10W"),
+        ("pmode:0001", "< POWER_MODEL ID=11 NAME=OTHER >", {"id": 1, "name": None}),
+        ("nothing", "< POWER_MODEL ID=0 NAME=MAXN >", None),
+    ],
+)
+def test_a_power_mode_without_a_name_or_a_number(status, conf, expected, tmp_path):
+    changed = boards.copy("nano", tmp_path)
+    (changed / "var/lib/nvpmodel/status").write_text(status)
+    (changed / "etc/nvpmodel.conf").unlink()
+    if conf:
+        (changed / "etc/nvpmodel.conf").write_text(conf)
+    facts = identify(str(changed))
+    wanted = {"id": 1, "name": expected} if isinstance(expected, str) else expected
+    assert facts["power_mode"] == wanted
+    assert bool(wanted) != bool(facts["unknown"].get("power_mode"))
+
+
+def test_a_musl_system_says_so_and_this_one_tells_its_libc(tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/ld-musl-aarch64.so.1").write_bytes(b"")
+    assert identify(str(tmp_path))["libc"] == "musl"
+    assert identify()["libc"] == " ".join(platform.libc_ver())
+
+
+@pytest.mark.parametrize(
+    ("flags", "isa"),
+    [
+        ("fp asimd fphp asimdhp sve asimddp i8mm bf16 sve2",
+         ["asimd", "fphp", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2"]),
+        ("sse2 lm avx fma avx2 avx512f avx512_vnni avx_vnni amx_tile amx_int8 avx512bw",
+         ["avx", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "amx_tile",
+          "amx_int8"]),
+    ],
+)  # fmt: skip
+def test_what_kernels_dispatch_on_weakest_first(flags, isa, tmp_path):
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
+    assert identify(str(tmp_path))["isa"] == isa
+
+
+def test_only_what_every_core_has_is_usable(tmp_path):
+    changed = boards.copy("orange-pi-5", tmp_path)
+    text = (changed / "proc/cpuinfo").read_text()
+    (changed / "proc/cpuinfo").write_text(text.replace(" asimddp", "", 1))
+    assert identify(str(changed))["isa"] == ["asimd", "fphp", "asimdhp"]
+
+
+@pytest.mark.parametrize(
+    ("implementer", "part", "name"),
+    [
+        (0x41, 0xD03, "Cortex-A53"),
+        (0x41, 0xD05, "Cortex-A55"),
+        (0x41, 0xD07, "Cortex-A57"),
+        (0x41, 0xD08, "Cortex-A72"),
+        (0x41, 0xD09, "Cortex-A73"),
+        (0x41, 0xD0B, "Cortex-A76"),
+        (0x41, 0xD0C, "Neoverse-N1"),
+        (0x41, 0xD0D, "Cortex-A77"),
+        (0x41, 0xD40, "Neoverse-V1"),
+        (0x41, 0xD41, "Cortex-A78"),
+        (0x41, 0xD42, "Cortex-A78AE"),
+        (0x41, 0xD44, "Cortex-X1"),
+        (0x41, 0xD49, "Neoverse-N2"),
+        (0x4E, 0x003, "Denver 2"),
+        (0x4E, 0x004, "Carmel"),
+        (0x51, 0x804, "Kryo 4xx Gold"),
+        (0x61, 0x023, "Firestorm (M1)"),
+    ],
+)
+def test_the_names_of_arm_cores(implementer, part, name):
+    assert core_name(implementer, part) == name
 
 
 def test_details_of_the_n5105():

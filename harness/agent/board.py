@@ -1,5 +1,6 @@
 """Which board this is: device tree on Arm, DMI on x86, NVIDIA's release file on a Jetson."""
 
+import os
 import re
 
 from harness.agent import cpu, tree
@@ -11,6 +12,8 @@ _JETPACK = {
     "32.7.5": "4.6.5", "32.7.6": "4.6.6",
 }  # fmt: skip
 _JETPACK_MAJOR = {"32": "4", "34": "5", "35": "5", "36": "6", "38": "7", "39": "7"}
+_GLIBC = "/lib/*/libc-[0-9]*.so"
+_MUSL = "/lib/ld-musl-*.so.1"
 _VIRTUAL_VENDORS = ("QEMU", "Bochs", "Xen", "VMware, Inc.", "innotek GmbH")
 
 
@@ -72,6 +75,63 @@ def jetpack(root):
     if version is None:
         raise Unreadable("no JetPack version is known for L4T R%s" % release)
     return version
+
+
+def module(root):
+    """Return a Jetson's module, like p3448-0000: the first number in its device tree's file."""
+    path = "/proc/device-tree/nvidia,dtsfilename"
+    found = re.search(r"p\d{4}-\d{4}", tree.text(root, path).rsplit("/", 1)[-1])
+    if not found:
+        raise Unreadable(path + " names no module")
+    return found.group()
+
+
+def power_mode(root):
+    """Return {"id", "name"} of the mode that nvpmodel set; a name it does not tell is None.
+
+    The modes cap clocks and switch cores off: figures of two modes are of two machines.
+    """
+    path = "/var/lib/nvpmodel/status"
+    found = re.search(r"pmode:(\d+)", tree.text(root, path))
+    if not found:
+        raise Unreadable(path + " names no mode")
+    number = int(found.group(1))
+    try:
+        modes = tree.text(root, "/etc/nvpmodel.conf")
+    except Unreadable:
+        modes = ""
+    line = r"^\s*<\s*POWER_MODEL\s+ID=%d\s+NAME=(\S+)\s*>" % number
+    named = re.search(line, modes, re.MULTILINE)
+    return {"id": number, "name": named.group(1) if named else None}
+
+
+def libc(root):
+    """Return the C library, like "glibc 2.27": what wheels are built for.
+
+    It is asked of the running interpreter, below another root read from what is installed there.
+    """
+    if root == "/":
+        try:
+            named = os.confstr("CS_GNU_LIBC_VERSION")
+        except (ValueError, OSError):  # another C library does not know the name
+            named = None
+        if named:
+            return named
+    for path in tree.find(root, _GLIBC):
+        found = re.search(r"libc-([\d.]+)\.so$", path)
+        if found:
+            return "glibc " + found.group(1)
+    return "musl" if tree.find(root, _MUSL) else _packaged_glibc(root)
+
+
+def _packaged_glibc(root):
+    """Return the glibc that Debian's package list names: from 2.34 on its file does not."""
+    path = "/var/lib/dpkg/status"
+    stanza = r"^Package: libc6\n(?:.+\n)*?Version: ([\d.]+)"
+    found = re.search(stanza, tree.text(root, path), re.MULTILINE)
+    if not found:
+        raise Unreadable("neither the C library's file nor %s tells its version" % path)
+    return "glibc " + found.group(1)
 
 
 def hypervisor(root):
