@@ -2,7 +2,8 @@
 
 `probe` is who read it and `phase` when; `metric` is the reading's name in the report, after a dot
 the sensor's: temperature_c.cpu-thermal. A reading has one value, one before and one after, or with
-`offsets_s` (from its first) one per moment. One without values says why in `reason`.
+`offsets_s` one per moment: seconds since its first, for what was watched since the first timed
+call. One without values says why in `reason`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,25 @@ from harness.types import Json, Run
 from results import measured
 
 # probe and section of the report -> the phase that it covers
-_SECTIONS = {"host": "run", "timed_host": "timed", "own": "timed", "power": "energy"}
+_SECTIONS = {
+    "cool_down": "before",
+    "host": "run",
+    "timed_host": "timed",
+    "own": "timed",
+    "power": "energy",
+    "power_board": "energy",
+}
+_METERS = ("power", "power_board")
 _UNTOLD = "not reported"
 _USUAL = 2**63
-_NO_READINGS = ("unknown", "sentinel_ns", "reason", "name", "method", "scope", "source", "note")
+# Words, what is told of a source and not read from it, and what has a place of its own.
+_NO_READINGS = frozenset(
+    {
+        *("name", "method", "scope", "source", "note", "reason", "advice", "timed_out", "governor"),
+        *("others", "others_reasons", "idle_reason", "period_s", "window_s_needed"),
+        *("unknown", "sentinel_ns", "series", "idle_series"),
+    }
+)
 _COUNTS = ("ticks", "pages", "events", "switches", "faults", "periods", "n", "missed", "inferences")
 _UNITS = {name: name for name in ("s", "ns", "bytes", "hz", "c", "j", "w")}
 _UNITS |= dict.fromkeys(_COUNTS, "count") | {"share": "1", "cooling": "state"}
@@ -72,6 +88,7 @@ def readings(result: Json) -> Iterator[Reading]:
     for phase in measured.section(result, "memory"):
         yield from _section("memory", phase, measured.section(result, "memory", phase))
     yield from _section("memory", "last", measured.section(result, "last_memory"))
+    yield from _watched(measured.section(result, "watch"))
     sentinel = measured.section(result, "host").get("sentinel_ns")
     if sentinel is not None:
         yield _reading("sentinel", "run", "sentinel_ns", sentinel, {})
@@ -79,14 +96,14 @@ def readings(result: Json) -> Iterator[Reading]:
 
 def _section(probe: str, phase: str, found: Json) -> Iterator[Reading]:
     """Return the readings of one section of the report."""
-    if set(found) == {"reason"}:
-        yield _reading(probe, phase, f"{probe}_w", None, found)
+    if "reason" in found and "power_w" not in found and probe in _METERS:
+        yield _reading(probe, phase, "power_w", None, found)
+    yield from _series(probe, phase, measured.section(found, "series"))
+    yield from _series(probe, "idle", measured.section(found, "idle_series"))
     for name, value in found.items():
         if name in _NO_READINGS:
             continue
-        if name == "series":
-            yield from _series(probe, phase, measured.section(found, name))
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
             for sensor, of_sensor in value.items():
                 yield _reading(probe, phase, f"{name}.{sensor}", of_sensor, found)
         elif not isinstance(value, bool | str):
@@ -126,22 +143,65 @@ def _reason(section: Json, name: str) -> str:
 
 def _series(probe: str, phase: str, found: Json) -> Iterator[Reading]:
     """Return the readings of a series that was sampled: {"t_ns": moments, unit: values}."""
-    moments = found.get("t_ns")
+    at_ns = _moments(found.get("t_ns"))
+    offsets_s = [(moment - at_ns[0]) * 1e-9 for moment in at_ns]
     for name, values in found.items():
-        if name == "t_ns" or not isinstance(values, list) or not isinstance(moments, list):
-            continue
-        known = measured.present([measured.number(value) for value in values])
-        at_ns = measured.present([measured.number(moment) for moment in moments])
-        if len(known) == len(values) == len(at_ns):
-            offsets_s = [(moment - at_ns[0]) * 1e-9 for moment in at_ns]
+        if name != "t_ns":
+            yield from _over_time(probe, phase, f"series.{name}", values, offsets_s)
+
+
+def _watched(found: Json) -> Iterator[Reading]:
+    """Return what was watched while samples were taken, from the first timed call on."""
+    offsets_s = _moments(found.get("t_s"))
+    told = set()
+    for name, of_name in found.items():
+        one = not isinstance(of_name, dict)
+        for sensor, values in {"": of_name}.items() if one else of_name.items():
+            metric = name if one else f"{name}.{sensor}"
+            if name not in {"t_s", "reasons"}:
+                for reading in _over_time("watch", "timed", metric, values, offsets_s):
+                    told.add(metric)
+                    yield reading
+    if found:
+        yield _reading("watch", "timed", "missed", found.get("missed"), found)
+    for metric, reason in measured.section(found, "reasons").items():
+        if metric not in told:
             yield Reading(
-                probe=probe,
-                metric=f"series.{name}",
-                phase=phase,
-                unit=_unit(name),
-                values=known,
-                offsets_s=offsets_s,
+                probe="watch",
+                metric=metric,
+                phase="timed",
+                unit=_unit(metric),
+                values=[],
+                reason=str(reason),
             )
+
+
+def _moments(found: Any) -> list[float]:
+    """Return the moments of a series, none unless all of them are numbers."""
+    known = [measured.number(moment) for moment in found] if isinstance(found, list) else []
+    return [] if None in known else measured.present(known)
+
+
+def _over_time(
+    probe: str, phase: str, metric: str, values: Any, offsets_s: list[float]
+) -> Iterator[Reading]:
+    """Yield the reading of a series with as many values as moments; a gap is left out."""
+    if not isinstance(values, list) or len(values) != len(offsets_s):
+        return
+    pairs = [
+        (number, offset_s)
+        for number, offset_s in zip(map(measured.number, values), offsets_s, strict=True)
+        if number is not None
+    ]
+    if pairs:
+        yield Reading(
+            probe=probe,
+            metric=metric,
+            phase=phase,
+            unit=_unit(metric.removeprefix("series.")),
+            values=[number for number, _ in pairs],
+            offsets_s=[offset_s for _, offset_s in pairs],
+        )
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 Severity = Literal["note", "flag", "invalid"]
-Unit = Literal["share", "s", "count", "per_s"]
+Unit = Literal["share", "s", "count", "per_s", "c"]
 
 _QUIET = "stop what else runs on the machine"
 _COOL = "cool the board or fix its clock: boardmark doctor"
@@ -88,6 +88,8 @@ def _shown(value: float, unit: Unit) -> str:
         return f"{size:.3g}"
     if unit == "share":
         return f"{size:.1%}"
+    if unit == "c":
+        return f"{size:.1f} °C"
     return f"{size:.2g} s" if unit == "s" else f"{size:.0f}"
 
 
@@ -150,6 +152,12 @@ LIMITS: dict[str, Limit] = {
         advice=_COOL,
     ),
     "throttled": Limit(words="{what}", unit="count", flag=0, advice=_COOL),
+    "hot start": Limit(
+        words="the run began {value} warmer than was asked, {what}",
+        unit="c",
+        flag=0,
+        advice="give the board a fan, or the session more time between runs",
+    ),
     "cpu quota": Limit(
         words="the container's CPU quota ran out in {value} periods",
         unit="count",

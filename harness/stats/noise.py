@@ -46,6 +46,7 @@ def flags(result: Json, samples_ns: Sequence[int] = ()) -> tuple[Flag, ...]:
         *_swap(result),
         exceeded("frequency", below_cap(result)),
         exceeded("throttled", held.size, what=held.what, advice=held.advice) if held else None,
+        _hot_start(result),
         exceeded("cpu quota", _either(result, "quota_throttled_periods")),
         _sentinel(result),
         exceeded("suspend", _largest(result, "suspended_s")),
@@ -168,6 +169,16 @@ def _sentinel(result: Json) -> Flag | None:
 def _sentinel_change(result: Json) -> float | None:
     ends = pair(result, "host", "sentinel_ns")
     return None if ends is None or min(ends) <= 0 else ends[1] / ends[0] - 1
+
+
+def _hot_start(result: Json) -> Flag | None:
+    """Return that the board was warmer than asked when the run began, however long it waited."""
+    start_c, below_c = (number(result, "cool_down", key) for key in ("start_c", "below_c"))
+    if start_c is None or below_c is None:
+        return None
+    waited_s = number(result, "cool_down", "waited_s") or 0.0
+    what = f"after {waited_s:.0f} s of waiting"
+    return exceeded("hot start", max(0.0, start_c - below_c), what=what)
 
 
 def _either(result: Json, key: str) -> float | None:

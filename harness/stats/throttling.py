@@ -8,12 +8,18 @@ from itertools import accumulate
 
 import msgspec
 
-from harness.stats.readings import numbers, pair, section
+from harness.stats.readings import number, numbers, pair, section
 from harness.types import Json
 
 # What falls by less than this is rounding of the kernel's clock steps.
 _CAP_FELL = 0.01
 _SLOWER = 0.05
+# A clock that follows the load rises within a few hundredths of a second.
+_HELD = 0.1
+_LEAST_LOAD_S = 1.0
+_KEPT_BUSY = 0.9
+# Under these a busy core runs at its cap unless something holds it; under others a person chose.
+_EAGER = frozenset(("performance", "ondemand", "schedutil", "interactive"))
 _WARMER_C = 5.0
 _LEAST_SOAK_S = 30.0
 _LEAST_FOR_SECOND = 3
@@ -39,7 +45,8 @@ def throttling(result: Json, samples_ns: Sequence[int] = ()) -> Throttling | Non
     """Return the strongest evidence that a run was throttled, None without any.
 
     In this order: the board's own counters, a cooling device that slows the processor, a clock cap
-    that fell during the run, samples that slow down while the board warms up.
+    that fell during the run, a clock far below its cap although the process kept a core busy,
+    samples that slow down while the board warms up.
     """
     events = {name: n for name, n in _timed(result, "throttle_events").items() if n > 0}
     if events:
@@ -55,7 +62,7 @@ def throttling(result: Json, samples_ns: Sequence[int] = ()) -> Throttling | Non
     fallen = _cap_fell(result)
     if fallen is not None:
         return Throttling(size=fallen, what=f"the clock's cap fell by {fallen:.1%} during the run")
-    return _slow_down(result, samples_ns)
+    return _held(result) or _slow_down(result, samples_ns)
 
 
 def clocks(result: Json) -> dict[str, float]:
@@ -83,6 +90,21 @@ def below_cap(result: Json) -> float | None:
     return max(0.0, 1 - max(shares)) if shares else None
 
 
+def _held(result: Json) -> Throttling | None:
+    """Return that a core which was kept busy did not reach its cap: a limit on power or current.
+
+    The firmware of many boards lowers the clock without a count or a cap that tells of it.
+    """
+    below = below_cap(result)
+    cpu_s, wall_s = number(result, "own", "cpu_s"), number(result, "own", "wall_s")
+    if below is None or cpu_s is None or wall_s is None or wall_s < _LEAST_LOAD_S:
+        return None
+    governors = set(_either(result, "governor").values())
+    if below <= _HELD or cpu_s < _KEPT_BUSY * wall_s or not governors or governors - _EAGER:
+        return None
+    return Throttling(size=below, what=f"the clock ran {below:.1%} below its cap under load")
+
+
 def below_fast(results: Sequence[Json]) -> list[float | None]:
     """Return for each run of one case how far its mean clock lay below that of its fast runs.
 
@@ -100,9 +122,14 @@ def below_fast(results: Sequence[Json]) -> list[float | None]:
 
 def _timed(result: Json, key: str) -> dict[str, float]:
     """Return the numbers under `key` around the timed part, else around the whole run."""
+    return numbers(_either(result, key))
+
+
+def _either(result: Json, key: str) -> Json:
+    """Return what stands under `key` around the timed part, else around the whole run."""
     if section(result, "timed_host").get(key) is not None:
-        return numbers(result, "timed_host", key)
-    return numbers(result, "host", key)
+        return section(result, "timed_host", key)
+    return section(result, "host", key)
 
 
 def _busiest(results: Sequence[Json], found: Sequence[Mapping[str, float]]) -> str | None:
