@@ -98,7 +98,8 @@ def phases(runs: Iterable[Run]) -> Json:
     """
     burst, sustained = [], []
     for run in runs:
-        ends = list(accumulate(run.samples_ns))
+        every = measured.whole(run.result, "kept_every") or 1
+        ends = list(accumulate(value * every for value in run.samples_ns))
         if not ends:
             continue
         first = max(1, bisect.bisect_right(ends, _BURST_NS))

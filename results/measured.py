@@ -47,11 +47,13 @@ def latency_p99_s(run: Run) -> float | None:
 def throughput_per_s(run: Run, batch: int) -> float | None:
     """Return samples per second of wall time over the timed window, None if unknown.
 
-    An import has what its tool reported, unless its file has the samples and the window.
+    An import has what its tool reported, unless its file has the samples and the window. A soak
+    counts its calls: not all of them need be among its samples.
     """
     wall_s = number(run.result, "timed_wall_s")
     if wall_s and run.samples_ns:
-        return len(run.samples_ns) * batch / wall_s
+        calls = whole(run.result, "timed_calls") or len(run.samples_ns)
+        return calls * batch / wall_s
     return number(run.result, "reported", "throughput_per_s")
 
 

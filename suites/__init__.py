@@ -23,7 +23,9 @@ else:
 FOLDER = Path(__file__).parent
 LARGEST_FILE_BYTES = 1_000_000
 
-Scenario = Literal["single-stream", "offline"]
+# How a suite may drive a case, and what a command makes of all of them.
+Driven = Literal["single-stream", "offline"]
+Scenario = Literal["single-stream", "offline", "soak"]
 Metric = Literal["memory", "size", "speed", "latency", "throughput", "quality_loss"]
 ClaimKind = Literal["equal", "at_most", "at_least"]
 
@@ -37,7 +39,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     variants: tuple[str, ...]
     backends: tuple[str, ...]
-    scenario: Scenario = "single-stream"
+    scenario: Driven = "single-stream"
     batch: int = 1
     blocks: int | None = None
 
@@ -74,7 +76,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     title: str
     rows: tuple[str, ...]
     columns: tuple[Column, ...]
-    scenario: Scenario = "single-stream"
+    scenario: Driven = "single-stream"
     batch: int = 1
 
 
@@ -98,7 +100,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     value: float | None = None
     rounding: float = 0.0
     baseline: str = "fp32"
-    scenario: Scenario = "single-stream"
+    scenario: Driven = "single-stream"
     batch: int = 1
     architecture: str | None = None
     unmeasurable: str | None = None

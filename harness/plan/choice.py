@@ -6,7 +6,10 @@ import msgspec
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The words of a `run` command after parsing, before anything is looked up."""
+    """The words of a `run` command after parsing, before anything is looked up.
+
+    `soak_s` makes a soak of every case: one run of that many seconds.
+    """
 
     suite: str
     device: str = "local"
@@ -20,4 +23,5 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     budget_s: float | None = None
     precision: float | None = None
     sample_s: float | None = None
+    soak_s: float | None = None
     seed: int = 0

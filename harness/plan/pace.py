@@ -69,7 +69,10 @@ def total_s(
 
 
 def shortened(run: Json, share: float) -> Json:
-    """Return the sampling of one run with its seconds cut to `share` of them, 1 at the most."""
-    if share >= 1:
+    """Return the sampling of one run with its seconds cut to `share` of them, 1 at the most.
+
+    A soak is not cut: half of it answers another question.
+    """
+    if share >= 1 or run.get("soak"):
         return run
     return {**run, **{name: run[name] * share for name in ("budget_s", "min_s") if name in run}}

@@ -11,6 +11,7 @@ from suites import Group, Scenario, Suite
 from suites.variants import VARIANTS
 
 NULL_MODEL = "null-model"
+_LONGEST_SOAK_S = 86_400.0
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,19 +30,21 @@ def expand(suite: Suite, choice: Choice) -> tuple[Point, ...]:
 
     A chosen variant or backend that the suite does not have joins its single-stream groups; other
     groups keep those of the chosen words that are theirs. Chosen batches replace the suite's
-    scenarios.
+    scenarios. A soak keeps their batches and takes their place, with one block unless more are
+    chosen.
     """
     _check(choice)
     groups = _batched(suite, choice) if choice.batches else suite.groups
-    blocks = choice.blocks or suite.sampling.blocks
+    soak = choice.soak_s is not None
+    blocks = choice.blocks or (1 if soak else suite.sampling.blocks)
     points = [
         Point(
             model=model,
             variant=variant,
             backend=backend,
-            scenario=group.scenario,
+            scenario="soak" if soak else group.scenario,
             batch=group.batch,
-            blocks=blocks if choice.blocks else group.blocks or blocks,
+            blocks=blocks if choice.blocks or soak else group.blocks or blocks,
         )
         for model in choice.models or suite.models
         for group in groups
@@ -58,6 +61,7 @@ def expand(suite: Suite, choice: Choice) -> tuple[Point, ...]:
 
 
 def _check(choice: Choice) -> None:
+    _check_soak(choice)
     for kind, words, known in (
         ("variant", choice.variants, VARIANTS),
         ("backend", choice.backends, backends.TABLE),
@@ -65,6 +69,26 @@ def _check(choice: Choice) -> None:
         for word in words or ():
             if word not in known:
                 raise unknown(kind, word, known)
+
+
+def _check_soak(choice: Choice) -> None:
+    """Refuse a soak with what would cut it short or ask for more of it."""
+    if choice.soak_s is None:
+        return
+    if choice.soak_s > _LONGEST_SOAK_S:
+        raise UsageError(
+            f"a soak of {choice.soak_s:g} s is longer than a day", "10m shows most boards' heat"
+        )
+    for name, value in (
+        ("sample", choice.sample_s),
+        ("budget", choice.budget_s),
+        ("precision", choice.precision),
+    ):
+        if value is not None:
+            raise UsageError(
+                f"--soak and --{name} cannot be had together: a soak lasts as long as it says",
+                f"leave --{name} out",
+            )
 
 
 def _batched(suite: Suite, choice: Choice) -> tuple[Group, ...]:

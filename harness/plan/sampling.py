@@ -15,6 +15,12 @@ _ENERGY_S = 1.5
 _ANCHOR_S = 0.12
 # What the agent's one message can carry with room to spare.
 _MOST_SAMPLES = 200_000
+# The same for a soak: its calls take less than a millisecond where they are that many, so that they
+# are shorter to write. Of more calls it keeps every second, every fourth and so on.
+_MOST_SOAK_SAMPLES = 1_000_000
+# Heat moves in seconds; the kernel's thermal governors act every few tenths.
+_WATCH_HZ = 4.0
+_LEAST_COOLING_S = 180.0
 
 
 def of(sampling: Sampling, choice: Choice, sample_s: float, planned_s: float) -> Json:
@@ -24,14 +30,18 @@ def of(sampling: Sampling, choice: Choice, sample_s: float, planned_s: float) ->
     verdict "imprecise"; `goal` is the half-width that blocks are added for, None where none are.
     One run may stop early at half the wanted precision, at 1 % at the most. `planned_s` is the time
     that was announced.
+
+    A soak adds `soak_s`, `watch_hz` (how often the agent reads temperature and clock meanwhile) and
+    `cool_timeout_s` (how long a board may take to cool before it: what warmed it took as long).
     """
     target = choice.precision or _DEFAULT_TARGET
-    return {
+    soak_s = choice.soak_s
+    found: Json = {
         "precision": target,
         "goal": choice.precision or (_BUDGET_GOAL if choice.budget_s else None),
         "budget_s": choice.budget_s,
         "planned_s": planned_s,
-        "timeout_s": sampling.timeout_s + sample_s,
+        "timeout_s": sampling.timeout_s + (soak_s or sample_s),
         "energy_s": _ENERGY_S,
         "run": {
             "warmup_calls": sampling.warmup_runs,
@@ -43,6 +53,23 @@ def of(sampling: Sampling, choice: Choice, sample_s: float, planned_s: float) ->
             "precision": min(target / 2, 0.01),
         },
         "anchor": anchor(),
+    }
+    if soak_s is None:
+        return found
+    run = {**found["run"], **_soak(soak_s)}
+    cooling = {"watch_hz": _WATCH_HZ, "cool_timeout_s": max(_LEAST_COOLING_S, soak_s)}
+    return {**found, "run": run, "soak_s": soak_s, **cooling}
+
+
+def _soak(soak_s: float) -> Json:
+    """Return what makes a run a soak: nothing but its time ends it."""
+    return {
+        "soak": True,
+        "min_samples": 1,
+        "max_samples": _MOST_SOAK_SAMPLES,
+        "min_s": soak_s,
+        "budget_s": soak_s,
+        "precision": None,
     }
 
 

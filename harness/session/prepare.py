@@ -222,7 +222,7 @@ def _sampling(
     """Return the session's sampling with the time that it is planned to take."""
     choice, suite = request.choice, found.suite.sampling
     efforts = {case.key: pace.effort(case, found.runtimes, request.known) for case in cases}
-    wanted_s = choice.sample_s or suite.sample_s
+    wanted_s = choice.soak_s or choice.sample_s or suite.sample_s
     sample_s = pace.sample_s(wanted_s, choice.budget_s, list(efforts.values()), len(ordered))
     run_s = {
         case.key: sampling.anchor()["budget_s"]

@@ -75,7 +75,12 @@ class RunSchedule:
         return not begun and end_s > self._budget_s * pace.TOLERANCE
 
     def _repeat(self, state: State) -> Block | None:
-        """Return the cases that lack undisturbed runs, with what they are compared with."""
+        """Return the cases that lack undisturbed runs, with what they are compared with.
+
+        A soak is not repeated: that the board was held down is what it was made to show.
+        """
+        if "soak_s" in self._plan.sampling:
+            return None
         flags = clean.flags_by_run(state.runs)
         found = runs_per_case(run for run in state.runs if run.status == "ok")
         bad = {
