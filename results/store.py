@@ -15,26 +15,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import msgspec
-
 from harness.errors import StoreError, UsageError
 from harness.types import SessionPlan
 from results import journal as journals
-from results import layout, quarantine, schema, sealing
+from results import layout, opening, quarantine, sealing
 from results.catalog import Catalog
-from results.durable import make_directory, sync_directory, translated
+from results.durable import sync_directory, translated
 from results.journal import Journal
-from results.layout import LOCK, PARTS, SESSIONS, STORE
+from results.layout import LOCK, SESSIONS, STORE
 from results.lock import lock, store_lock
 from results.storage import Storage, open_storage
 
 _BACK = re.compile(r"latest(?:~(\d{1,6}))?")
-
-
-class _Declared(msgspec.Struct, frozen=True):
-    """What store.json says; a store of format 1 has none."""
-
-    boardmark_store: int = 1
 
 
 def new_session_id(now_unix_s: float | None = None) -> str:
@@ -72,17 +64,21 @@ class Store:
     def create(cls, where: str | Path) -> Store:
         """Return the store at `where`, made if missing; StoreError unless it can be written."""
         storage = open_storage(where)
-        _refuse_newer(storage)
+        if not opening.refuse_newer(storage):
+            opening.refuse_inside(storage)
         if storage.root is not None:
-            _probe(storage.root)
-        storage.publish(STORE, msgspec.json.encode(_Declared(schema.major())) + b"\n")
+            opening.probe(storage.root)
+        storage.publish(STORE, opening.declaration())
         return cls(storage)
 
     @classmethod
     def open(cls, where: str | Path) -> Store:
         """Return the store at `where` for reading; StoreError if there is none."""
         storage = open_storage(where)
-        if not _refuse_newer(storage) and not _has_files(storage):
+        declared = opening.refuse_newer(storage)
+        if not declared:
+            opening.refuse_inside(storage)
+        if not declared and not opening.has_files(storage):
             made = "boardmark run" if storage.root is not None else "boardmark store merge"
             raise StoreError(
                 f"there is no store at {storage.label!r}",
@@ -213,47 +209,6 @@ class Store:
                 f"not a session id: {session_id!r}", "it looks like 20261120T141500Z-3f2a or latest"
             )
         return self.root / SESSIONS / session_id
-
-
-def _probe(root: Path) -> None:
-    """Make the directories of a store at `root` and write to it once.
-
-    A mount may be read-only although its permissions are fine: only a file tells.
-    """
-    with translated("write to the store", root):
-        for name in (SESSIONS, *(f"{PARTS}/{table}" for table in schema.TABLES)):
-            make_directory(root / name)
-        probe = root / f".tmp-{secrets.token_hex(8)}"
-        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        probe.unlink()
-
-
-def _refuse_newer(storage: Storage) -> bool:
-    """Tell whether a store says what it is; StoreError where it is of a newer format.
-
-    Where it is damaged or cannot be read, the parts tell: each has its own version.
-    """
-    try:
-        declared = msgspec.json.decode(storage.read(STORE), type=_Declared)
-    except StoreError:
-        return False
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return True
-    if declared.boardmark_store > schema.major():
-        raise StoreError(
-            f"the store {storage.label!r} has format {declared.boardmark_store} and this boardmark "
-            f"reads up to {schema.major()}",
-            "upgrade boardmark",
-        )
-    return True
-
-
-def _has_files(storage: Storage) -> bool:
-    """Tell whether a place without store.json holds what a store does."""
-    if storage.root is not None:
-        with translated("read the store", storage.root):
-            return any((storage.root / name).is_dir() for name in (SESSIONS, PARTS))
-    return next(iter(storage.walk(PARTS)), None) is not None
 
 
 def _from_the_end(known: Sequence[str], back: int) -> str:

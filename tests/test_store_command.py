@@ -119,3 +119,40 @@ def test_a_word_that_is_none_is_refused_by_its_usage(said, capsys):
             said(*words)
         assert ended.value.code == 2
         assert "boardmark store" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("inside", ["parts", "parts/sessions", "parts/runs", "sessions", "index"])
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_folder_inside_a_store_is_no_store(tmp_path, here, said, inside, declared):
+    folder = here.root / inside
+    folder.mkdir(exist_ok=True)
+    if not declared:
+        (here.root / "store.json").unlink()
+    before = stores.contents(tmp_path)
+    for words in ("merge", folder, "--store", tmp_path / "central"), ("verify", "--store", folder):
+        code, out, err = said(*words)
+        assert (code, out) == (2, "")
+        assert f"{str(folder)!r} is a folder inside the store {str(here.root)!r}; name the" in err
+    assert said("merge", many.of(tmp_path / "b", _C).root, "--store", folder)[0] == 2
+    assert before.items() <= stores.contents(tmp_path).items()
+    assert not (folder / "store.json").exists()
+
+
+def test_a_store_may_lie_in_a_folder_of_that_name(tmp_path, said):
+    (tmp_path / "sessions").mkdir()
+    assert said("verify", "--store", many.of(tmp_path / "parts", _A).root)[0] == 0
+
+
+@pytest.mark.parametrize("harm", ["empty", "unreadable", "rotten"])
+def test_a_store_is_made_only_where_there_is_something_to_merge(tmp_path, here, said, harm):
+    commits = stores.files(here, "sessions")
+    for path in commits:
+        path.unlink() if harm == "empty" else path.write_bytes(b"junk")
+    if harm == "unreadable":
+        shutil.rmtree(here.root / "parts" / "sessions")
+        (here.root / "parts" / "sessions").write_text("no folder")
+    code, out, err = said("merge", here.root, "--store", tmp_path / "central")
+    assert code == {"empty": 0, "unreadable": 2, "rotten": 1}[harm]
+    assert "new session" in out or harm == "unreadable"
+    assert bool(err) == (harm != "empty")
+    assert not (tmp_path / "central").exists()

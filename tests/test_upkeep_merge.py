@@ -221,3 +221,13 @@ def test_a_bucket_takes_and_gives_the_same_sessions(tmp_path, s3):
         merge(bucket, Store.open(place + "/"))
     assert prune(bucket, parse("1")).removed == (_A,)
     assert many.seen(bucket).keys() == {_B}
+
+
+def test_rows_whose_commit_is_damaged_are_left_there(tmp_path):
+    source = many.of(tmp_path / "source", _A, _B)
+    stores.files(source, "sessions", _A)[0].write_bytes(b"junk")
+    store = Store.create(tmp_path / "store")
+    told = merge(store, source)
+    assert (told.added, len(told.problems)) == (1, 1)
+    assert verify(store).damage == ()
+    assert not [name for name in many.names(store) if _A in name]

@@ -65,14 +65,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _merge(args: argparse.Namespace) -> int:
-    """Take every source in, after all of them were found to be stores."""
+    """Take every source in, after all of them were found to be stores.
+
+    The store that is merged into is made only where there is something to put into it.
+    """
     from results.storage import open_storage
     from results.upkeep import merge
 
     sources = [Store.open(where) for where in args.sources]
+    store = Store(open_storage(args.store))
     for source in sources:
-        merge.check(Store(open_storage(args.store)), source)
-    store = Store.create(args.store)
+        merge.check(store, source)
+    if any(map(merge.offers, sources)):
+        store = Store.create(args.store)
     told = []
     for source in sources:
         found = merge.merge(store, source)

@@ -98,6 +98,16 @@ def check(store: Store, source: Store) -> None:
         )
 
 
+def offers(source: Store) -> bool:
+    """Tell whether a store holds a sealed session that can be read: else nothing is to be made."""
+    catalog = Catalog.of(Untouched(source.storage))
+    try:
+        commits = (catalog.known(part) for part, _ in catalog.live("sessions"))
+        return any(set(one.sessions.values()) != {""} for one in commits)
+    except MissingError:  # changed this moment, so there was something
+        return True
+
+
 class _Merge:
     """One walk over the source."""
 
@@ -123,6 +133,10 @@ class _Merge:
         self._wanted = self._missing()
         for commit, out in self._there.live("sessions"):
             names = commit.sessions.keys() - out
+            if not any(names & wanted for wanted in self._wanted.values()):
+                continue
+            if not self._readable(commit):
+                continue  # without it the other rows would be nobody's
             for table in _DATA:
                 for part in self._of(table, names & self._wanted[table]):
                     self._take(part)
@@ -186,11 +200,29 @@ class _Merge:
             return
         self._handled.add(part.path)
         try:
-            self._copy(part)
+            if self._readable(part):
+                self._copy(part)
         except parts.CorruptPartError as corrupt:
-            self.problems.append(
-                f"{part.path!r} in {self._source.label!r} was not copied because {corrupt}"
-            )
+            self._refuse(part, corrupt)
+
+    def _readable(self, part: Covered) -> bool:
+        """Tell whether a part can be read; name it where it cannot."""
+        try:
+            parts.read_footer(self._source, part.path)
+        except MissingError:
+            raise
+        except parts.CorruptPartError as corrupt:
+            self._refuse(part, corrupt)
+        except StoreError as error:  # of a newer version: the others can still be taken over
+            self.problems.append(str(error))
+        else:
+            return True
+        return False
+
+    def _refuse(self, part: Covered, why: parts.CorruptPartError) -> None:
+        self.problems.append(
+            f"{part.path!r} in {self._source.label!r} was not copied because {why}"
+        )
 
     def _copy(self, part: Covered) -> None:
         wanted = {
@@ -199,13 +231,6 @@ class _Merge:
             if (one := self._there.owner(part.table, name)) is not None and one.path == part.path
         }
         left_out = part.sessions.keys() - wanted
-        try:
-            parts.read_footer(self._source, part.path)
-        except MissingError:
-            raise
-        except StoreError as error:  # of a newer version: the others can still be taken over
-            self.problems.append(str(error))
-            return
         if not left_out:
             self._publish(part.path, parts.read_bytes(self._source, part.path))
             return
