@@ -1,0 +1,1 @@
+"""The agent on the oldest Python it promises to run on: `make test-oldest`."""
