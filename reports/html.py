@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from harness.errors import UsageError
 from harness.whole_file import write_whole
-from reports import disturbances, identity, svg
+from reports import disturbances, emulation, identity, svg
 from reports.answer import answers
 from reports.cases import cases, doubtful
 from reports.charts import distributions
@@ -83,6 +83,8 @@ def render(view: SessionView, out: Path) -> Path:
 
 def page(view: SessionView) -> str:
     """Return the page of one session as text."""
+    if view.plan.kind == "emulation":
+        return _emulated(view)
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     suite = view.suite()
     models = tuple(_model(view, name) for name in view.models())
@@ -107,6 +109,33 @@ def page(view: SessionView) -> str:
         machine=identity.machine(view),
         session=identity.session(view),
         doubtful=doubtful(view.rows),
+        problems=view.problems,
+    )
+    return text
+
+
+def _emulated(view: SessionView) -> str:
+    """Return the page of an emulated session: nothing of it is about time."""
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    began = datetime.datetime.fromtimestamp(view.plan.created_unix_s, datetime.timezone.utc)
+    suite = view.suite()
+    text: str = _template("emulation.html.j2").render(
+        policy=_policy(style),
+        style=Markup(style),  # noqa: S704  our own file
+        title=suite.title if suite else view.plan.suite,
+        question=emulation.QUESTION,
+        device=view.plan.device,
+        started=f"{began:%Y-%m-%d %H:%M} UTC",
+        version=view.plan.harness_version,
+        session_id=view.plan.session_id,
+        command=_Long(identity.command(view)),
+        warning=emulation.warning(view),
+        sentences=emulation.sentences(view),
+        tables=emulation.tables(view),
+        scores=tuple(grid for name in view.models() for grid in scores(view, name)),
+        evidence=tuple(evidence(view, name) for name in view.models()),
+        machine=identity.machine(view),
+        session=identity.session(view),
         problems=view.problems,
     )
     return text
@@ -175,8 +204,8 @@ def _policy(style: str) -> str:
 
 
 @functools.cache
-def _template() -> Any:
-    """Return the page's template; whatever it shows is cleaned, then escaped."""
+def _template(name: str = "report.html.j2") -> Any:
+    """Return a page's template; whatever it shows is cleaned, then escaped."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -185,7 +214,7 @@ def _template() -> Any:
         undefined=jinja2.StrictUndefined,
         finalize=_shown,
     )
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _shown(value: object) -> object:

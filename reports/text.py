@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.units import show
-from reports import disturbances
+from reports import disturbances, emulation
 from reports.answer import Answer, answers
 from reports.cases import doubtful, scenario_name
 from reports.columns import aligned
@@ -36,6 +36,8 @@ _WORDS = (0, 1, 11)  # columns of words; the others are figures and stand to the
 
 def table(view: SessionView) -> str:
     """Return the session for a terminal: the answer, a table per scenario, what was left out."""
+    if view.plan.kind == "emulation":
+        return emulation.text(view)
     noise = disturbances.disturbances(view)
     warning = disturbances.banner(noise)
     parts = [_title(view), *([plain(warning, 400)] if warning else [])]

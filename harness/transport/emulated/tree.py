@@ -7,7 +7,7 @@ unknown and never the host's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from devices.schema import Cache, Cluster, Device
@@ -15,6 +15,7 @@ from harness.agent import midr
 
 _CPU = "sys/devices/system/cpu"
 _BASE = {"aarch64": ("fp",), "x86_64": ("fpu", "cx8", "cmov", "mmx", "sse", "sse2", "lm", "ssse3")}
+_PACKAGE = ("core_siblings", "package_cpus")
 _NUMBERS = {name: numbers for numbers, name in midr.CORES.items()}
 
 
@@ -33,7 +34,7 @@ def files(device: Device) -> dict[str, str]:
     for name in ("possible", "present", "online"):
         found[f"{_CPU}/{name}"] = f"{_ranges(cores)}\n"
     for cluster in device.clusters:
-        found |= _cluster(cluster)
+        found |= _cluster(cluster, cores)
     for number, cache in enumerate(device.caches):
         found |= _cache(cache, number, device)
     if device.ram_bytes:
@@ -73,18 +74,32 @@ def _midr(core: str) -> list[tuple[str, str]]:
     ]
 
 
-def _cluster(cluster: Cluster) -> dict[str, str]:
-    """Return the topology and the highest clock of a cluster's cores."""
+def _midr_el1(core: str) -> int:
+    """Return a core's main id register, revision 0; 15 says that features tell the architecture."""
+    implementer, part = _NUMBERS[core]
+    return implementer << 24 | 15 << 16 | part << 4
+
+
+def _cluster(cluster: Cluster, cores: Sequence[int]) -> dict[str, str]:
+    """Return topology, main id register and highest clock of a cluster's cores."""
     found = {}
     for core in cluster.ids:
         topology = {
             "core_id": str(core),
             "physical_package_id": "0",
-            "thread_siblings_list": str(core),
-            "core_siblings_list": _ranges(cluster.ids),
         }
+        # Each set of cores stands there under an older name and a newer one, and as a mask.
+        for names, ids in ((("thread_siblings", "core_cpus"), [core]), (_PACKAGE, cores)):
+            for name in names:
+                topology |= {
+                    name: f"{sum(1 << one for one in ids):x}",
+                    f"{name}_list": _ranges(ids),
+                }
         for name, value in topology.items():
             found[f"{_CPU}/cpu{core}/topology/{name}"] = f"{value}\n"
+        if cluster.core in _NUMBERS:
+            register = f"{_CPU}/cpu{core}/regs/identification/midr_el1"
+            found[register] = f"0x{_midr_el1(cluster.core):016x}\n"
     if cluster.max_hz and cluster.ids:
         policy = f"{_CPU}/cpufreq/policy{min(cluster.ids)}"
         found[f"{policy}/affected_cpus"] = f"{' '.join(map(str, cluster.ids))}\n"
