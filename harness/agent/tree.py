@@ -13,6 +13,7 @@ import re
 _LIMIT = 1 << 20
 # No number of the kernel has more digits, and reading a page of them for nothing takes time.
 _NUMBER_LIMIT = 64
+_TOO_LARGE = 1 << 64
 _WORDS = {
     errno.ENOENT: " does not exist",
     errno.ENOTDIR: " does not exist",
@@ -65,9 +66,12 @@ def number(root, path):
     """Return the integer in a file; what is no integer is Unreadable, never 0."""
     word = _bytes(root, path, _NUMBER_LIMIT, 0).decode("utf-8", "replace").strip("\0\n\t ")
     try:
-        return int(word, 0) if word.startswith("0x") else int(word)
+        value = int(word, 0) if word.startswith("0x") else int(word)
     except ValueError:
         raise Unreadable("%s holds %r, which is not a number" % (path, word[:40])) from None
+    if abs(value) >= _TOO_LARGE:
+        raise Unreadable("%s holds a number of more than 64 bits" % path)
+    return value
 
 
 def numbers(root, named_paths, scale):

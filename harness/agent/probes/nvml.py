@@ -59,7 +59,8 @@ def _open(root):
 
         library = ctypes.CDLL(path)
     except (ImportError, OSError):
-        raise Unreadable("%s does not exist: no driver of NVIDIA's cards" % _LIBRARY) from None
+        words = "%s cannot be loaded: no driver of NVIDIA's cards here"
+        raise Unreadable(words % _LIBRARY) from None
     _checked(library, "nvmlInit_v2", [])
     _OPENED[path] = library
     return library

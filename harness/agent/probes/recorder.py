@@ -246,13 +246,17 @@ class Sampler(object):
 
 
 def powers_w(series):
-    """Return the powers in W that a series of a result tells: its own, or those between counts."""
+    """Return the powers in W that a series of a result tells: its own, or those between counts.
+
+    Two counts that were read shortly after each other, as at the end of a window, tell of none.
+    """
     if not series:
         return []
     if "w" in series:
         return list(series["w"])
     joules, steps = series["j"], _gaps_s(series["t_ns"])
-    return [(joules[i + 1] - joules[i]) / step for i, step in enumerate(steps) if step > 0]
+    least_s = max(steps, default=0) / 2
+    return [(joules[i + 1] - joules[i]) / step for i, step in enumerate(steps) if step > least_s]
 
 
 def _gaps_s(t_ns):
