@@ -126,6 +126,9 @@ class Unheard:
     def emit(self, event: str, **facts: Any) -> None:
         pass
 
+    def check(self) -> None:
+        pass
+
 
 def test_the_sentinel_is_outside_the_childs_life(told: list[str], null_request: Make) -> None:
     answer = supervisor._measure(null_request(), Unheard())
@@ -188,7 +191,7 @@ def test_a_child_that_is_stopped_shows_in_its_largest_sample(
     pid = None
     for event in local.run(busy_request(null_request)):
         if event.get("name") == "first":
-            agent = local._process.pid
+            agent = local.process.pid
             children = Path(f"/proc/{agent}/task/{agent}/children").read_text()
             pid = int(children.split()[0])
             time.sleep(0.3)
@@ -234,7 +237,7 @@ def test_a_cpu_quota_slows_the_sentinel_and_is_counted(
         free = finish(local, null_request())["host"]
         (group / "cpu.cfs_period_us").write_text("4000")
         (group / "cpu.cfs_quota_us").write_text("1000")
-        (group / "cgroup.procs").write_text(str(local._process.pid))
+        (group / "cgroup.procs").write_text(str(local.process.pid))
         time.sleep(1.0)  # the last reading grows old
         limited = finish(local, null_request())["host"]
     finally:

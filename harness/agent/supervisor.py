@@ -7,58 +7,54 @@
     {"op": "tune", "do": "look"|"set"|"undo"} -> {"event": "finished", ...}, see tuning.answer
     {"op": "close"} or end of input           -> the supervisor leaves
 
-Every event carries the request's "id".
+Every event carries the request's "id". Where a network lies in between: see arrival and depot.
 """
 
-import hashlib
-import json
 import os
 import resource
 import signal
-import sys
 import time
 
-from harness.agent import cooling, launch, probes
+from harness.agent import content, cooling, launch, probes
+from harness.agent.desk import Answer, Desk
 from harness.agent.metering import Meter
 from harness.agent.sentinel import Sentinel
 from harness.agent.watch import Watch
 
-# Artifacts whose content was checked against the request, by (path, size, modification time).
-_CHECKED = {}  # type: dict
+# A desk that is reached over a network may vanish without a word.
+IDLE_S = 15 * 60.0
 # One per supervisor: what it read after one run may serve before the next.
 _SENTINEL = Sentinel()
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def main():
-    """Serve requests until the input ends; return 0."""
-    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever prints by accident cannot break the protocol
+def main(session=None):
+    """Serve requests until the input ends or the desk is gone; return 0.
+
+    `session` is what the desk said on its arrival over a network: the board is then held for it,
+    it may bring files, and a silence of IDLE_S is the end. None: started by the desk itself.
+    """
+    desk = Desk(IDLE_S if session else None, attached=session is not None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the desk's to handle
     signal.signal(signal.SIGTERM, _leave)
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request["op"] == "close":
-            break
-        answer = _OPERATIONS[request["op"]](request, _Events(events, request.get("id")))
-        _Events(events, request.get("id")).emit("finished", **answer)
+    operations = dict(_OPERATIONS)
+    if session:
+        from harness.agent import arrival
+
+        settled, served = arrival.settle(session)
+        Answer(desk, session["id"]).emit("finished", **settled)
+        if served is None:
+            return 0
+        operations.update(served)
+    for request in desk.requests():
+        answer = Answer(desk, request.get("id"))
+        answer.emit("finished", **operations[request["op"]](request, answer))
     return 0
 
 
 def _leave(number, frame):
     """End as if the input had: on the way out a run that goes on is ended with its child."""
     raise SystemExit(0)
-
-
-class _Events:
-    def __init__(self, stream, identifier):
-        self._stream = stream
-        self._identifier = identifier
-
-    def emit(self, event, **facts):
-        facts.update(event=event, id=self._identifier)
-        self._stream.write(json.dumps(facts) + "\n")
-        self._stream.flush()
 
 
 def _identify(request, events):
@@ -114,11 +110,13 @@ class _Onlookers:
     def __init__(self, request, events):
         self.meter = Meter(request, events.emit)
         self._watch = Watch(request)
+        self._desk = events
 
     def wait_s(self):
         return self._watch.wait_s(self.meter.wait_s(launch.POLL_S))
 
     def tick(self):
+        self._desk.check()
         self.meter.tick()
         self._watch.tick()
 
@@ -172,7 +170,7 @@ def _refuse(request):
     reason = None
     for path in sorted(wanted):
         try:
-            if _sha256(path) != wanted[path]:
+            if content.sha256(path) != wanted[path]:
                 reason = "{} is not the file that was built: its content changed".format(path)
         except OSError as error:
             reason = "cannot read {}: {}".format(path, error.strerror)
@@ -186,18 +184,6 @@ def _refuse(request):
         "duration_s": 0.0,
         "result": {"phase": "start"},
     }
-
-
-def _sha256(path):
-    state = os.stat(path)
-    identity = path, state.st_size, state.st_mtime
-    if identity not in _CHECKED:
-        content = hashlib.sha256()
-        with open(path, "rb") as stream:
-            for block in iter(lambda: stream.read(1 << 20), b""):
-                content.update(block)
-        _CHECKED[identity] = content.hexdigest()
-    return _CHECKED[identity]
 
 
 def _note(message, last, onlookers, events):
