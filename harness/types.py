@@ -13,8 +13,8 @@ import msgspec
 
 Status = Literal["ok", "failed", "crashed", "timeout", "oom", "skipped"]
 Origin = Literal["trained", "pretrained", "random", "user", "null"]
-Side = Literal["", "base", "candidate", "anchor-1", "anchor-2", "emulated"]
-Kind = Literal["run", "gate", "calibration", "self-test", "import", "emulation"]
+Side = Literal["", "base", "candidate", "anchor-1", "anchor-2", "emulated", "fit"]
+Kind = Literal["run", "gate", "calibration", "self-test", "import", "emulation", "fit"]
 Json = dict[str, Any]
 
 END_OF_CALENDAR_S = 253402300800.0
@@ -70,10 +70,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     `options` are the backend's (threads, precision, mode, shapes); `runtime_version` is what the
     probe found, so an upgraded runtime is another case. `side` tells two cases of one session apart
-    that may be equal in all else: a gate's base and candidate, the two anchors; "emulated" is no run
-    on the device at all. `slow_down` is the
-    share of extra work that is added to every call on purpose, to prove that a gate sees it.
-    `threads` is None only in an import whose file does not tell it.
+    that may be equal in all else: a gate's base and candidate, the two anchors; "emulated" is no
+    run on the device at all, "fit" one under a limit of memory. `slow_down` is the share of extra
+    work that is added to every call on purpose, to prove that a gate sees it. `threads` is None
+    only in an import whose file does not tell it.
     """
 
     device: str
@@ -182,7 +182,8 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     are the same in every session of a device, so that they show its drift; they are no rows.
     Blocks beyond `order` may follow: repeats of disturbed ones and those that a wanted precision
     takes. `environment` is the device's identity. `design` holds what a gate fixes beforehand:
-    blocks per look, alpha, policy; of an import the whole documents that it was read from.
+    blocks per look, alpha, policy; of an import the whole documents that it was read from; of a fit
+    the board, what it leaves to a model, and what this host could give.
     """
 
     session_id: str
@@ -206,7 +207,7 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def two_sided(self) -> bool:
         """Tell whether a base and a candidate ran in it, so that whole blocks count."""
-        return self.kind not in ("run", "import", "emulation")
+        return self.kind not in ("run", "import", "emulation", "fit")
 
 
 def digest(value: Any) -> str:

@@ -32,6 +32,8 @@ ROW_TONES: dict[RowVerdict, Tone] = {
     "failed": "bad",
     "skipped": "neutral",
     "emulated": "neutral",
+    "fits": "good",
+    "does not fit": "bad",
 }
 _MATERIAL = 0.01  # less than this is no reason to choose otherwise
 _BOUNDS = {"equal": "", "at_most": "≤ ", "at_least": "≥ "}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.types import Case, Json, Origin, Run, SessionPlan, Skip
-from results import clean, emulation, figures, measured, soak, verdict
+from results import capacity, clean, emulation, figures, measured, soak, verdict
 from results.row import CaseRow
 
 __all__ = ["CaseRow", "runs_per_case", "summarise"]
@@ -82,6 +82,8 @@ def _case_row(
 
     A score and what the runtime says of itself do not hang on a quiet machine: any run tells them.
     """
+    if plan.kind == "fit":
+        return capacity.row(plan, case, origin, runs)
     good = [run for run in runs if run.status == "ok"]
     used = clean.undisturbed(good, flags)
     latency = figures.latency(used)

@@ -41,7 +41,7 @@ def took(store: Store, sessions: int = 2) -> dict[str, Took]:
             session = load(store, session_id, catalog)
         except StoreError:
             continue
-        if session.plan.kind in ("import", "emulation"):
+        if session.plan.kind in ("import", "emulation", "fit"):
             continue
         sessions -= 1
         good = (run for run in session.runs if run.status == "ok")

@@ -18,6 +18,8 @@ Verdict = Literal[
     "failed",
     "skipped",
     "emulated",
+    "fits",
+    "does not fit",
 ]
 # Rows that may be ranked, where they have LEAST_RUNS runs: what is wide has an interval that says
 # so, what fell back is ranked as what it is, with its verdict beside it. What a disturbed or
@@ -32,7 +34,8 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
         `session_id`; `case_key` (None for a skipped case), `device`, `model`, `model_origin`
         (trained, pretrained, random, user, null), `variant`, `backend`, `runtime_version`,
         `scenario`, `batch` (samples per call), `threads` (as asked for), `side` of a comparison
-        (base, candidate), `emulated` for what did not run on the device; else empty.
+        (base, candidate), `emulated` for what did not run on the device, `fit` for what
+        ran under limits of memory; else empty.
     How far to trust it
         `status` of its runs; `verdict`, see results/verdict.py; `reason` for anything but valid;
         `notes` are sentences with a number and a next step. `runs` counts those that all figures
@@ -80,6 +83,9 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
         difference, `native_largest` the largest absolute value, `native_cosine` the smallest cosine
         over `native_samples` samples, `native_reason` why there are none. Memory includes the
         emulator's own.
+    Capacity
+        `fit` of a case that ran under limits of memory, whose time is never known: what
+        results/capacity.py finds in its trials; else empty. `runs` counts the trials.
     """
 
     session_id: str
@@ -155,3 +161,4 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     native_cosine: float | None = None
     native_samples: int | None = None
     native_reason: str | None = None
+    fit: Json = {}

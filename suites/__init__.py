@@ -26,7 +26,12 @@ LARGEST_FILE_BYTES = 1_000_000
 # How a suite may drive a case, and what a command makes of all of them.
 Driven = Literal["single-stream", "offline"]
 Scenario = Literal["single-stream", "offline", "soak"]
-Metric = Literal["memory", "size", "speed", "latency", "throughput", "quality_loss"]
+CapacityMetric = Literal[
+    "limit_bytes", "limit_to_file", "limit_to_ram", "limit_to_budget", "at_once"
+]
+Metric = (
+    Literal["memory", "size", "speed", "latency", "throughput", "quality_loss"] | CapacityMetric
+)
 ClaimKind = Literal["equal", "at_most", "at_least"]
 
 

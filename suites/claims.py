@@ -36,6 +36,11 @@ RELATIONS: dict[Metric, Relation] = {
     "speed": Relation(neutral=1.0, higher_is_better=True),
     "throughput": Relation(neutral=1.0, higher_is_better=True),
     "quality_loss": Relation(neutral=0.0, higher_is_better=False),
+    "limit_bytes": Relation(neutral=0.0, higher_is_better=False),
+    "limit_to_file": Relation(neutral=0.0, higher_is_better=False),
+    "limit_to_ram": Relation(neutral=0.0, higher_is_better=False),
+    "limit_to_budget": Relation(neutral=0.0, higher_is_better=False),
+    "at_once": Relation(neutral=0.0, higher_is_better=True),
 }
 
 
