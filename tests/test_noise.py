@@ -79,6 +79,19 @@ def test_a_quiet_run_has_no_flag():
     assert not noise.is_invalid(quiet())
 
 
+def hot(start_c, **cool_down):
+    return {**quiet(), "cool_down": {"start_c": start_c, "below_c": 45.0, **cool_down}}
+
+
+def test_a_run_that_began_warmer_than_asked_is_flagged():
+    (flag,) = noise.flags(hot(47.25, waited_s=180.4, timed_out=True))
+    assert (flag.signal, flag.severity) == ("hot start", "flag")
+    assert flag.text == ("the run began 2.2 °C warmer than was asked, after 180 s of waiting")
+    assert "fan" in flag.advice
+    for calm in (hot(45.0, waited_s=9.0), hot(None, reason="no zone"), {**quiet(), "cool_down": 3}):
+        assert noise.flags(calm) == ()
+
+
 def test_a_run_without_readings_has_no_flag():
     for result in ({}, {"host": None}, {"host": {}, "timed_host": {}, "own": {}}):
         assert noise.flags(result) == ()

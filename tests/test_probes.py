@@ -37,6 +37,7 @@ def write(root, path, value):
     ("board", "name", "method", "scope"),
     [
         ("nano", "ina3221", "sampled", "module"),
+        ("tx2", "ina3221", "sampled", "module"),
         ("agx-xavier", "ina3221", "sampled", "module"),
         ("agx-orin", "ina3221", "estimate", "module"),
         ("orin-nano", "ina3221", "sampled", "module"),
@@ -60,6 +61,7 @@ def test_a_board_without_a_sensor_gives_every_reason(board):
     ("board", "total_w"),
     [
         ("nano", 5.08 * 0.4),
+        ("tx2", 2.860),
         ("orin-nano", 4.984 * 1.0),
         ("agx-orin", 19.984 * (0.16 + 0.08 + 0.04) + 5.0 * 0.9),
         ("agx-xavier", sum(int(19.08 * ma) / 1000 for ma in (60, 110, 90, 0, 40, 120))),
@@ -164,6 +166,46 @@ def test_rapl_wraps_once(tmp_path, clock):
     clock.advance(1.0)
     write(root, "/sys/class/powercap/intel-rapl:0/energy_uj", 4_000_062)
     assert probe.stop()["energy_j"] == pytest.approx(5.0)
+
+
+def test_rapl_may_wrap_again_between_two_reads_of_one_window(tmp_path, clock):
+    root = boards.copy("n5105", tmp_path)
+    write(root, "/sys/class/powercap/intel-rapl:0/max_energy_range_uj", 1_000_000)
+    probe = rapl.find(str(root))
+    write(root, "/sys/class/powercap/intel-rapl:0/energy_uj", 900_000)
+    probe.start()
+    for count in (400_000, 900_000, 100_000, 800_000):  # 0.5 J, 0.5 J, 0.2 J, 0.7 J
+        clock.advance(0.2)
+        write(root, "/sys/class/powercap/intel-rapl:0/energy_uj", count)
+        probe.sample()
+    result = probe.stop()
+    assert result["energy_j"] == pytest.approx(1.9)
+    assert result["series"]["j"] == pytest.approx([0.9, 1.4, 1.9, 2.1, 2.8, 2.8])
+    assert recorder.powers_w(result["series"]) == pytest.approx([2.5, 2.5, 1.0, 3.5], rel=0.05)
+
+
+def test_a_counter_that_leaps_is_no_measurement(tmp_path, clock):
+    root = boards.copy("n5105", tmp_path)
+    probe = rapl.find(str(root))
+    write(root, "/sys/class/powercap/intel-rapl:0/energy_uj", 0)
+    probe.start()
+    clock.advance(1.0)
+    write(root, "/sys/class/powercap/intel-rapl:0/energy_uj", 200_000_000_000)
+    assert "faster than any board draws power" in probe.stop()["reason"]
+
+
+def test_a_failed_read_between_its_ends_does_not_spoil_a_counter(tmp_path, clock):
+    root = boards.copy("n5105", tmp_path)
+    write(root, "/sys/class/powercap/intel-rapl:0/energy_uj", 0)
+    probe = rapl.find(str(root))
+    probe.start()
+    for text in (1_000_000, "busy", 3_000_000):
+        clock.advance(0.2)
+        write(root, "/sys/class/powercap/intel-rapl:0/energy_uj", text)
+        probe.sample()
+    result = probe.stop()
+    assert (result["energy_j"], result["missed"], result["n"]) == (pytest.approx(3.0), 1, 4)
+    assert result["gap_max_s"] == pytest.approx(0.4, abs=0.02)
 
 
 def test_rapl_adds_every_package(tmp_path, clock):

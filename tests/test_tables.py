@@ -245,9 +245,66 @@ def test_power_over_time_has_its_moments():
     assert ("power", "energy", "note") not in found
 
 
+_WATCH = {
+    "t_s": [0.1, 0.3, 0.5],
+    "temperature_c": {"cpu": [50.0, None, 52.5]},
+    "cooling": {"fan": [0, 0, 1]},
+    "power_w": [None, 5.0, 6.0],
+    "missed": 2,
+    "reasons": {"temperature_c.cpu": "busy", "throttle": "no such count", "frequency_hz": "none"},
+    "period_s": 0.2,
+}
+
+
+def test_what_was_watched_has_its_moments_since_the_first_timed_call():
+    found = _read({"watch": _WATCH})
+    cpu = found["watch", "timed", "temperature_c.cpu"]
+    assert (cpu.values, cpu.offsets_s, cpu.unit) == ([50.0, 52.5], [0.1, 0.5], "c")
+    assert found["watch", "timed", "power_w"].offsets_s == [0.3, 0.5]
+    assert found["watch", "timed", "cooling.fan"].values == [0.0, 0.0, 1.0]
+    assert found["watch", "timed", "missed"].values == [2.0]
+    throttle = found["watch", "timed", "throttle"]
+    assert (throttle.values, throttle.reason) == ([], "no such count")
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"t_s": [0.1, 0.3]}, {"t_s": None}, {"t_s": [0.1, "x", 0.5]}, {"temperature_c": {"cpu": 7}}],
+)
+def test_a_watch_of_an_odd_shape_has_no_series(change):
+    found = _read({"watch": {**_WATCH, **change}})
+    cpu = found.get(("watch", "timed", "temperature_c.cpu"))
+    assert cpu is None or (cpu.values, cpu.reason) == ([], "busy")
+
+
+def test_rest_before_the_energy_pass_is_a_phase_of_its_own():
+    series = {"t_ns": [2_000_000_000, 2_500_000_000], "w": [2.0, 2.1]}
+    power = {
+        "power_w": 5.0,
+        "period_s": 0.1,
+        "idle_w": 2.05,
+        "idle_series": series,
+        "idle_reason": None,
+        "others": [{"name": "hwmon"}],
+        "others_reasons": ["x: y"],
+        "advice": "z",
+    }
+    found = _read({"power": power, "cool_down": {"waited_s": 3.0, "timed_out": True}})
+    assert found["power", "idle", "series.w"].offsets_s == pytest.approx([0.0, 0.5])
+    assert found["cool_down", "before", "waited_s"].values == [3.0]
+    assert set(found) == {
+        ("power", "idle", "series.w"),
+        ("power", "energy", "power_w"),
+        ("power", "energy", "idle_w"),
+        ("cool_down", "before", "waited_s"),
+    }
+
+
 def test_where_no_power_was_read_the_reason_stands():
-    found = _read({"power": {"reason": "not asked for"}})
-    assert found["power", "energy", "power_w"].reason == "not asked for"
+    for beside in ({}, {"advice": "put a meter there"}, {"inferences": 4}):
+        found = _read({"power": {"reason": "not asked for", **beside}})
+        assert found["power", "energy", "power_w"].reason == "not asked for"
 
 
 @pytest.mark.parametrize("odd", [None, 3, "x", [], {"a": {"b": {}}}, float("inf")])
