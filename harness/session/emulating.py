@@ -19,7 +19,7 @@ from suites.quality.scoring import score_fidelity
 SIDE = "emulated"
 # Emulated arithmetic is some hundred times slower than the board's: this many bytes of weights may
 # be read for all samples of one case together, and so many samples are compared at the least.
-_READ_BYTES = 500e6
+_READ_BYTES = 100e6
 _LEAST_SAMPLES = 8
 _TIMEOUT_S = 3600.0
 

@@ -102,7 +102,7 @@ def _way() -> tuple[str, ...]:
     for words in _WAYS:
         try:
             done = subprocess.run(
-                [*words, "sh", "-c", "mount --bind / /"],
+                [*words, "sh", "-c", "mount --rbind /proc /proc"],
                 stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False,
             )  # fmt: skip
         except OSError as error:
