@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from harness.units import show
+from reports import soak
 from reports.choices import Choice, fastest, gentlest, leanest, smallest, undominated
 from reports.figures import interval, percent, times
 from reports.names import label, listed
@@ -43,8 +44,17 @@ def answers(view: SessionView) -> tuple[Answer, ...]:
         return (_of_sides(view),)
     if view.plan.kind == "import":
         return tuple(_of_import(model, view) for model in view.models())
+    if soak.only_soaks(view):
+        return tuple(_of_soaks(model, view) for model in view.models())
     relations = Relations(view)
     return tuple(_answer(model, view, relations) for model in view.models())
+
+
+def _of_soaks(model: str, view: SessionView) -> Answer:
+    """Return which cases of one model a board could not keep up; it names no level."""
+    sentence = soak.verdict(soak.soaked(view, model), model)
+    limit = "No level is chosen from soaks: run without --soak to compare levels."
+    return Answer(model=model, sentence=sentence, choices=(), limits=(limit,))
 
 
 def _of_import(model: str, view: SessionView) -> Answer:

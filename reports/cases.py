@@ -123,6 +123,8 @@ def scenario_name(scenario: str, batch: int) -> str:
     """Return how a case was driven, in words."""
     if scenario == "single-stream":
         return "Single stream" + (f", {batch} inputs per call" if batch > 1 else "")
+    if scenario == "soak":
+        return "Soak" + (f", {batch} inputs per call" if batch > 1 else "")
     return f"{scenario.capitalize()}, {batch} inputs per call"
 
 

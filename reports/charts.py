@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _NAME = 16
+_SCENARIOS = ("single-stream", "soak")
 
 
 class _Strip(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +68,11 @@ def distributions(view: SessionView, model: str) -> tuple[svg.Picture, ...]:
 
 
 def _strips(view: SessionView, model: str) -> list[_Strip]:
-    """Return what is drawn of each single-stream case that has samples."""
+    """Return what is drawn of each single-stream or soaked case that has samples."""
     runs = runs_per_case(run for run in view.runs if run.status == "ok")
     strips = []
     for row in view.rows:
-        mine = runs.get(row.case_key or "", []) if row.scenario == "single-stream" else []
+        mine = runs.get(row.case_key or "", []) if row.scenario in _SCENARIOS else []
         samples = sorted(value / 1e9 for run in mine for value in run.samples_ns)
         if row.model == model and samples:
             medians = measured.present([measured.latency_p50_s(run) for run in mine])

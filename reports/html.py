@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from harness.errors import UsageError
 from harness.whole_file import write_whole
-from reports import disturbances, emulation, identity, svg
+from reports import capacity, disturbances, emulation, identity, soak, soak_charts, svg
 from reports.answer import answers
 from reports.cases import cases, doubtful
 from reports.charts import distributions
@@ -64,6 +64,8 @@ class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Grid, ...]
     distributions: tuple[svg.Picture, ...]
     tradeoff: tuple[svg.Picture, ...]
+    soaks: tuple[Grid, ...]
+    soak_pictures: tuple[svg.Picture, ...]
 
 
 def render(view: SessionView, out: Path) -> Path:
@@ -85,6 +87,8 @@ def page(view: SessionView) -> str:
     """Return the page of one session as text."""
     if view.plan.kind == "emulation":
         return _emulated(view)
+    if view.plan.kind == "fit":
+        return _fitted(view)
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     suite = view.suite()
     models = tuple(_model(view, name) for name in view.models())
@@ -104,6 +108,8 @@ def page(view: SessionView) -> str:
         models=models,
         offline=offline,
         of_sides=view.plan.two_sided,
+        compared=not view.plan.two_sided and not soak.only_soaks(view),
+        soaked=any(model.soaks for model in models),
         drift=_drift(view, drift(view)),
         noise=_noise(view),
         machine=identity.machine(view),
@@ -134,6 +140,30 @@ def _emulated(view: SessionView) -> str:
         tables=emulation.tables(view),
         scores=tuple(grid for name in view.models() for grid in scores(view, name)),
         evidence=tuple(evidence(view, name) for name in view.models()),
+        machine=identity.machine(view),
+        session=identity.session(view),
+        problems=view.problems,
+    )
+    return text
+
+
+def _fitted(view: SessionView) -> str:
+    """Return the page of a session under limits: nothing of it is about time."""
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    began = datetime.datetime.fromtimestamp(view.plan.created_unix_s, datetime.timezone.utc)
+    text: str = _template("capacity.html.j2").render(
+        policy=_policy(style),
+        style=Markup(style),  # noqa: S704  our own file
+        question=capacity.question(view),
+        device=view.plan.device,
+        started=f"{began:%Y-%m-%d %H:%M} UTC",
+        version=view.plan.harness_version,
+        session_id=view.plan.session_id,
+        command=_Long(identity.command(view)),
+        warning=capacity.warning(view),
+        sentences=capacity.sentences(view),
+        tables=capacity.tables(view),
+        findings=capacity.findings(view),
         machine=identity.machine(view),
         session=identity.session(view),
         problems=view.problems,
@@ -191,6 +221,8 @@ def _model(view: SessionView, name: str) -> ModelPart:
         findings=findings(view, name),
         distributions=distributions(view, name),
         tradeoff=tradeoff(view, name) if not view.plan.two_sided else (),
+        soaks=soak.grid(view, name),
+        soak_pictures=soak_charts.pictures(view, name),
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.units import show
-from reports import disturbances, emulation
+from reports import capacity, disturbances, emulation, soak
 from reports.answer import Answer, answers
 from reports.cases import doubtful, scenario_name
 from reports.columns import aligned
 from reports.drift import drift, sentences
 from reports.figures import DASH, interval, percent, plain, times
 from reports.identity import command, session
+from reports.names import label
 from reports.relations import Relations, comparable
 from reports.session import SessionView
 from reports.tables import base_of
@@ -38,6 +39,8 @@ def table(view: SessionView) -> str:
     """Return the session for a terminal: the answer, a table per scenario, what was left out."""
     if view.plan.kind == "emulation":
         return emulation.text(view)
+    if view.plan.kind == "fit":
+        return capacity.text(view)
     noise = disturbances.disturbances(view)
     warning = disturbances.banner(noise)
     parts = [_title(view), *([plain(warning, 400)] if warning else [])]
@@ -45,6 +48,7 @@ def table(view: SessionView) -> str:
     for answer in answers(view):
         parts.append(_answer(answer))
         parts += _tables(view, answer.model, relations)
+        parts += _soaks(view, answer.model)
     for grid in doubtful([row for row in view.rows if not comparable(row)]):
         lines = [
             f"{row.head} ({row.detail}): {row.cells[0].badges[0].text}: {row.cells[1].text}"
@@ -96,6 +100,16 @@ def _tables(view: SessionView, model: str, relations: Relations) -> list[str]:
         title = plain(f"{model}, {scenario_name(scenario, batch).lower()}")
         found.append(f"{title}\n{aligned(lines, _WORDS)}")
     return found
+
+
+def _soaks(view: SessionView, model: str) -> list[str]:
+    """Return the table of one model's soaks, and under it what shows that a board was held down."""
+    rows = soak.soaked(view, model)
+    if not rows:
+        return []
+    title = plain(f"{model}, heat over time (temperature from start to highest)")
+    shown = ["  " + plain(f"{label(row)}: {soak.told(row.soak)}", 400) for row in rows]
+    return ["\n".join([title, aligned(soak.lines(rows), (0, 1)), *shown])]
 
 
 def _cells(row: CaseRow, rows: Sequence[CaseRow], relations: Relations) -> tuple[str, ...]:

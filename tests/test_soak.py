@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from array import array
 from typing import Any
@@ -140,7 +141,10 @@ def test_a_cooling_device_tells_first_if_it_stays_in_its_state() -> None:
     seen = watch(cooling={"cpufreq-cpu0": states})
     found = soak.throttle(calls, wall(calls), seen)
     assert found.at_s == 150.0
-    assert found.evidence == "cooling device cpufreq-cpu0 slows the processor (state 2)"
+    assert found.evidence is not None
+    first, _, later = found.evidence.partition("; ")
+    assert first == "cooling device cpufreq-cpu0 slows the processor (state 2)"
+    assert re.fullmatch(r"calls became 30\.\d% slower and stayed so \(after [\d.]+ s\)", later)
 
 
 def test_a_counter_tells_at_once_and_a_cap_where_it_stays_down() -> None:

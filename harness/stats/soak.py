@@ -46,7 +46,10 @@ class Bin(msgspec.Struct, frozen=True, gc=False):
 
 
 class Throttle(msgspec.Struct, frozen=True, kw_only=True):
-    """When a board was first held down and what shows it; `at_s` None with a reason instead."""
+    """When a board was first held down and what shows it; `at_s` None with a reason instead.
+
+    `evidence` begins with what stood first and goes on with what followed.
+    """
 
     at_s: float | None
     evidence: str | None = None
@@ -92,8 +95,9 @@ def throttle(samples_ns: Sequence[int], wall_s: float, watch: Json) -> Throttle:
         at_s, by = slower
         found.append((at_s, f"calls became {by:.1%} slower and stayed so"))
     if found:
-        at_s, evidence = min(found)
-        return Throttle(at_s=at_s, evidence=evidence)
+        (at_s, first), *others = sorted(found)
+        later = [f"{evidence} (after {other_s:.4g} s)" for other_s, evidence in others]
+        return Throttle(at_s=at_s, evidence="; ".join([first, *later]))
     seen = [name for name in ("cooling", "throttle", "limit_frequency_hz") if section(watch, name)]
     if not seen and wall_s < _LEAST_S:
         return Throttle(
