@@ -113,7 +113,7 @@ class Board:
         reason = answer["reason"]
         if answer["status"] == "crashed":
             reason = f"importing the runtime {reason}"
-        install = backends.TABLE[name]["install"]
+        install = answer.get("install", backends.TABLE[name]["install"])
         if install and install not in reason:
             reason = f"{reason}; reinstall it: {install}"
         return Runtime(backend=name, interpreter=interpreter, reason=reason)

@@ -124,6 +124,7 @@ def _configuration(recipe: Recipe, parts: Path) -> str:
         "APT::Sandbox::User": "",
         "Acquire::Languages": "none",
         "Acquire::Retries": "3",
+        "APT::Update::Error-Mode": "any",
         "Debug::NoLocking": "true",
         "Dir::Etc": str(parts / "etc"),
         "Dir::Etc::SourceList": str(parts / "sources.list"),

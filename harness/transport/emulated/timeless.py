@@ -26,3 +26,20 @@ def answer(event: Json) -> Json:
     result = event.get("result") or {}
     kept["result"] = {name: result[name] for name in _KEPT if name in result}
     return kept
+
+
+def explained(answer: Json, board: str, cpu: str) -> Json:
+    """Return a death of an instruction as what it is: the runtime does not run on `board`.
+
+    It is no failure of the session, whose question it answers, but a case to be left out.
+    """
+    if answer["status"] != "crashed" or "SIGILL" not in (answer["reason"] or ""):
+        return answer
+    phase = answer["result"].get("phase")
+    where = f" after the phase {phase!r}" if phase not in (None, "start") else ""
+    return {
+        **answer,
+        "status": "skipped",
+        "reason": f"does not run on a {board}: it died of SIGILL{where}, an instruction that {cpu}"
+        " lacks",
+    }

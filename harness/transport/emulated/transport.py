@@ -110,7 +110,8 @@ class EmulatedTransport:
         found = timeless.answer(self._dialogue.last(self._through(request), _PROBE_S))
         if found["status"] == "skipped" and backend != "null" and backend not in RUNTIMES:
             found["reason"] = f"{backend} is not in the emulated root"
-        return self._explained(found)
+        # What is missing here is not mended by installing it on this host.
+        return self._explained(found) | {"install": ""}
 
     def put(self, files: Sequence[Path]) -> list[str]:
         """Bring the files into one folder of the emulated board; return where they are there."""
@@ -146,20 +147,8 @@ class EmulatedTransport:
         return {**request, "through": list(self._emulation.emulator.words)}
 
     def _explained(self, answer: Json) -> Json:
-        """Return a death of an instruction as what it is: the runtime does not run on that board.
-
-        It is no failure of this session, whose question it answers.
-        """
-        if answer["status"] == "crashed" and "SIGILL" in (answer["reason"] or ""):
-            phase = answer["result"].get("phase")
-            where = f" after the phase {phase!r}" if phase not in (None, "start") else ""
-            title = self._emulation.device.title
-            answer["status"] = "skipped"
-            answer["reason"] = (
-                f"it does not run on a {title}: it died of SIGILL{where}, an instruction that"
-                f" {self._emulation.emulator.cpu} lacks"
-            )
-        return answer
+        emulation = self._emulation
+        return timeless.explained(answer, emulation.device.title, emulation.emulator.cpu)
 
     def _fetch(self, outputs: Path) -> None:
         """Move the outputs to where the desk wants them."""
