@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from harness import places, units
-from harness.commands import options
+from harness.commands import options, reach
 from harness.commands.progress import Progress, minutes
 from harness.errors import UsageError
 from harness.gate.policy import Policy
@@ -26,8 +26,6 @@ from harness.session.driver import Driver
 from harness.session.gating import GateSchedule
 from harness.session.pairing import Pairs, Wish, fixed, pair
 from harness.session.scoring import Scorer
-from harness.transport.interpreters import Interpreters
-from harness.transport.local import LocalTransport
 from harness.types import Kind, Run, SessionPlan
 from results.store import Store, new_session_id
 from suites.models import ModelOptions, parse_shape
@@ -44,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--model", metavar="NAME|PATH", help="the model, where the sides are levels or pythons")
     add("--backends", type=options.words, metavar="A,B",
         help="the runtimes to measure with (default: that of the file's own format)")  # fmt: skip
-    add("--device", default="local", help="the board this is, or local (default): detected")
+    reach.add_options(parser)
     add("--budget", type=units.parse_duration_s, metavar="20s|3m", help="time for all measuring")
     add(
         "--blocks",
@@ -89,13 +87,12 @@ def refuse_model_options(args: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def boards(args: argparse.Namespace, both: Sequence[Side]) -> Iterator[tuple[Board, ...]]:
     """Open one board per side; sides that name no python of their own share one."""
-    cache = places.cache()
+    place = reach.place(args.device, args.lab)
     with contextlib.ExitStack() as stack:
         opened = {
             python: stack.enter_context(
-                Board(
-                    lambda interpreter: LocalTransport(cache, interpreter),
-                    Interpreters(dict.fromkeys(_backends(args, both[0]), python) if python else {}),
+                reach.board(
+                    place, dict.fromkeys(_backends(args, both[0]), python) if python else None
                 )
             )
             for python in dict.fromkeys(side.interpreter for side in both)
@@ -196,4 +193,5 @@ def _request(args: argparse.Namespace, side: Side, store: Store) -> preparing.Re
         command=tuple(sys.argv[1:]),
         harness_version=version("boardmark"),
         known=preparing.known(store),
+        place=reach.place(args.device, args.lab),
     )

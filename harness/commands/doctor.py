@@ -1,4 +1,4 @@
-"""Say what this machine can measure, what not, and what would fix it.
+"""Say what this machine, or a board of the lab, can measure, what not, and what would fix it.
 
 Nothing is changed unless --tune asks for it. Every runtime is imported once in a process of its
 own, which takes seconds.
@@ -18,8 +18,10 @@ from pathlib import Path
 import msgspec
 
 import backends
+from devices import resolve
+from devices.lab import Reachable
 from harness import places
-from harness.commands import options
+from harness.commands import options, reach
 from harness.errors import StoreError, UsageError
 from harness.plan.conditions import Finding
 from harness.plan.doctor import StoreState, assess, unwritable_cache
@@ -35,6 +37,7 @@ _MARKS = {"ok": "+", "warn": "!", "missing": "-", "info": " "}
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    reach.add_options(parser)
     parser.add_argument("--json", action="store_true", help="print identity and findings as JSON")
     parser.add_argument(
         "--tune",
@@ -49,11 +52,14 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at this machine, or tune it, and print what was found or done."""
+    """Look at the machine, or tune it, and print what was found or done."""
+    place = reach.place(args.device, args.lab)
     if args.tune:
-        return _tune(args)
-    with _agent_folder() as (folder, unwritable), _board(folder) as board:
+        return _tune(args, place)
+    with _agent_folder() as (folder, unwritable), _board(place, folder) as board:
         identity = board.identify()
+        if place is None:
+            resolve(args.device, identity)
         runtimes = tuple(board.runtimes(backends.TABLE).values())
     found = assess(identity, runtimes, look_at_store(args.store))
     if unwritable:
@@ -66,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _board(folder: Path) -> Board:
+def _board(place: Reachable | None, folder: Path) -> Board:
+    if place is not None:
+        return reach.board(place)
     return Board(lambda interpreter: LocalTransport(folder, interpreter), Interpreters({}))
 
 
@@ -82,11 +90,11 @@ def _agent_folder() -> Iterator[tuple[Path, str | None]]:
         yield places.cache(), None
 
 
-def _tune(args: argparse.Namespace) -> int:
+def _tune(args: argparse.Namespace, place: Reachable | None) -> int:
     """Change settings or put them back; 4 where something could not be put back."""
-    state = places.cache() / "tuned.json"
-    interpreter = Interpreters({})("null")
-    with _board(places.cache()) as board:
+    state = places.cache() / (f"tuned-{place.name}.json" if place else "tuned.json")
+    interpreter = place.python if place else Interpreters({})("null")
+    with _board(place, places.cache()) as board:
         act = tuning.restore if args.tune == "restore" else tuning.tune
         told = act(board.under(interpreter), state)
     restoring = args.tune == "restore"

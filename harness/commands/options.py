@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import backends
+from devices import address
 from harness import places, units
 from harness.errors import UsageError, unknown
 
@@ -156,13 +157,19 @@ def _is_core(text: str) -> bool:
     return text.isdecimal() and len(text) <= 4 and int(text) <= _LAST_CORE
 
 
-def interpreters(given: list[str]) -> dict[str, str]:
-    """Return {backend: interpreter} of words like tflite-runtime=/path/to/python."""
+def interpreters(given: Sequence[str], elsewhere: bool = False) -> dict[str, str]:
+    """Return {backend: interpreter} of words like tflite-runtime=/path/to/python.
+
+    Those of a board that is `elsewhere` are looked for when it is reached.
+    """
     found = {}
     for word in given:
         backend, _, path = word.partition("=")
         if backend not in backends.TABLE:
             raise unknown("backend", backend, backends.TABLE)
+        if elsewhere:
+            found[backend] = address.path(path)
+            continue
         if not Path(path).is_file():
             raise UsageError(
                 f"--interpreter {word}: no such interpreter", "write BACKEND=/path/to/python"
