@@ -13,10 +13,13 @@ _MARGIN_C = 3.0
 _TIMEOUT_S = 180.0
 
 
-def wanted(runs: Iterable[Run]) -> Json | None:
-    """Return the request's `cool`, None before the first run that tells of a temperature."""
+def wanted(runs: Iterable[Run], timeout_s: float | None = None) -> Json | None:
+    """Return the request's `cool`, None before the first run that tells of a temperature.
+
+    The board is given `timeout_s` to cool, three minutes unless the session says otherwise.
+    """
     for run in runs:
         began_c = heat.start_c(run.result)
         if began_c is not None:
-            return {"below_c": began_c + _MARGIN_C, "timeout_s": _TIMEOUT_S}
+            return {"below_c": began_c + _MARGIN_C, "timeout_s": timeout_s or _TIMEOUT_S}
     return None

@@ -166,7 +166,8 @@ class Driver:
             request = requests.of(case, self._plan, transport)
             request["sampling"] = pace.shortened(request["sampling"], self._share())
             request["evaluate"] = self._scorer.wanted(case)
-            request["cool"] = cooling.wanted(self._journal.runs)
+            cool_s = self._plan.sampling.get("cool_timeout_s")
+            request["cool"] = cooling.wanted(self._journal.runs, cool_s)
             *_, answer = transport.run(request)
             return answer
         except DeviceError as error:

@@ -32,6 +32,7 @@ def of(case: Case, plan: SessionPlan, transport: Transport) -> Json:
         "batch": case.batch,
         "sampling": plan.sampling["anchor" if anchor else "run"],
         "energy_s": 0 if anchor else plan.sampling["energy_s"],
+        "watch_hz": None if anchor else plan.sampling.get("watch_hz"),
         "slow_down": case.slow_down,
         "timeout_s": plan.sampling["timeout_s"],
     }

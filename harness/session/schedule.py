@@ -77,7 +77,7 @@ class RunSchedule:
     def _repeat(self, state: State) -> Block | None:
         """Return the cases that lack undisturbed runs, with what they are compared with.
 
-        A soak is not repeated: that the board was held down is what it was made to show.
+        A soak is not repeated: it takes minutes, and its row says what disturbed it.
         """
         if "soak_s" in self._plan.sampling:
             return None
