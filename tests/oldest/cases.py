@@ -138,14 +138,12 @@ class Runs(unittest.TestCase):
         self.assertGreater(min(last["result"]["samples_ns"]), 150000)
         self.assertGreater(last["result"]["memory"]["baseline"]["hwm_bytes"], 1 << 20)
 
-    def test_every_way_to_fail_and_the_run_after_it(self):
+    def test_every_way_to_fail_and_a_run_after_them(self):
         fails = ("load", "infer", "crash", "abort", "hang")
-        rows = []
-        for fail in fails:
-            rows += [self.request({"fail": fail}, timeout_s=1), self.request({})]
+        rows = [self.request({"fail": fail}, timeout_s=1) for fail in fails]
+        rows.append(self.request({}))
         found = [row["status"] for row in ends(*rows)]
-        self.assertEqual(found[::2], ["failed", "failed", "crashed", "crashed", "timeout"])
-        self.assertEqual(set(found[1::2]), {"ok"})
+        self.assertEqual(found, ["failed", "failed", "crashed", "crashed", "timeout", "ok"])
 
     def test_a_runtime_that_is_not_installed(self):
         last = ends({"op": "probe", "backend": "tflite-runtime", "timeout_s": 20})[0]
