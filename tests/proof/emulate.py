@@ -20,8 +20,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "boards.md"
 BEGIN, END = "<!-- emulated: begin -->", "<!-- emulated: end -->"
 BOARDS = "pi4b,jetson-nano,orange-pi-5,n5105"
 _HEAD = (
-    "| board | runtime | runs there | largest difference | smallest cosine | fidelity | peak memory |"
-    " idle |\n|---|---|---|---|---|---|---|---|"
+    "| board | runtime | runs there | largest difference | smallest cosine | fidelity | peak"
+    " memory | idle |\n|---|---|---|---|---|---|---|---|"
 )
 _BOARDMARK = Path(sys.executable).with_name("boardmark")
 Rows = list[dict[str, Any]]

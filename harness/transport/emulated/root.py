@@ -123,7 +123,7 @@ def _configuration(recipe: Recipe, parts: Path) -> str:
         "APT::Install-Recommends": "false",
         "APT::Sandbox::User": "",
         "Acquire::Languages": "none",
-        "Acquire::Retries": "3",
+        "Acquire::Retries": "1",
         "APT::Update::Error-Mode": "any",
         "Debug::NoLocking": "true",
         "Dir::Etc": str(parts / "etc"),
