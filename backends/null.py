@@ -1,11 +1,11 @@
 """No runtime at all: works or sleeps as its artifact says, answers a fixed function of its input.
 
 The artifact is a JSON object {"latency_us": 200, "jitter_us": 5, "spin": 0, "fail": null,
-"allocate_mb": 0, "inputs": [...], "outputs": {name: [numbers]}}. `spin` is a number of turns of
-integer work that each call does before it sleeps, if it sleeps at all. `fail` may be "load",
-"infer", "crash" (SIGILL, like an unknown instruction), "abort" (SIGABRT), "hang" or "memory", so
-that every way in which a real runtime ends is reproducible in tests. It is deterministic in what it
-returns.
+"allocate_mb": 0, "map": null, "inputs": [...], "outputs": {name: [numbers]}}. `spin` is a number
+of turns of integer work that each call does before it sleeps, if it sleeps at all. `map` is a file
+that is mapped, and every call touches each of its pages. `fail` may be "load", "infer", "crash"
+(SIGILL, like an unknown instruction), "abort" (SIGABRT), "hang" or "memory", so that every way in
+which a real runtime ends is reproducible in tests. It is deterministic in what it returns.
 """
 
 import itertools
@@ -34,6 +34,8 @@ def open(path, options):  # the contract's verb
     if not isinstance(script, dict):
         raise BackendError("load", "not a null artifact: expected an object")
     _fail(script.get("fail"), "load")
+    if script.get("map"):
+        return _Mapping(script, options)
     return Session(script, options)
 
 
@@ -84,6 +86,29 @@ class Session:
     def close(self):
         """Drop the ballast."""
         self._ballast = bytearray()
+
+
+class _Mapping(Session):
+    """A script with a file that every call reads through the page cache."""
+
+    def __init__(self, script, options):
+        import io
+        import mmap
+
+        super().__init__(script, options)
+        with io.open(script["map"], "rb") as stream:
+            self._pages = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        self._step = mmap.PAGESIZE
+
+    def infer(self, feed):
+        """Touch every page, then do as scripted."""
+        self._pages[:: self._step]
+        return super().infer(feed)
+
+    def close(self):
+        """Let the file go, too."""
+        self._pages.close()
+        super().close()
 
 
 def spin(turns):
