@@ -224,6 +224,31 @@ def test_a_lost_board_or_an_interrupt_ends_the_reading(
     assert no_thread_reads()
 
 
+def test_a_soak_is_metered_over_time_too(
+    agent_cache: Path, null_request: Make, device: Device, url: str
+) -> None:
+    board = MeteredTransport(LocalTransport(agent_cache), meter("shelly", url), QUICK)
+    request = null_request({"energy_s": 0})
+    request["sampling"].update(soak=True, budget_s=0.6, max_samples=1000, warmup_s=0.2)
+    try:
+        for answer in board.run(request):
+            if answer.get("name") == "steady":
+                asked = len(device.paths)
+                device.power_w = 99.0
+    finally:
+        board.close()
+    assert answer["status"] == "ok", answer["reason"]
+    assert asked == len(device.paths), "nothing is read after the samples"
+    seen = answer["result"]["watch_external"]
+    assert (seen["source"], seen["scope"], seen["missed"]) == ("shelly", "board", 0)
+    assert set(seen["power_w"]) == {5.0}
+    assert len(seen["t_s"]) == len(seen["power_w"]) >= 6
+    assert 0 <= seen["t_s"][0] < 0.2
+    assert seen["t_s"][-1] == pytest.approx(0.6, abs=0.2)
+    assert "power_board" not in answer["result"], "no energy was asked for"
+    assert no_thread_reads()
+
+
 def test_all_else_is_the_boards_own() -> None:
     board = Scripted()
     metered = MeteredTransport(board, meter("shelly", "http://x"))

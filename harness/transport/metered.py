@@ -1,11 +1,14 @@
 """A way to a board whose power an external meter shows: the desk reads it while the board works.
 
 The agent makes its energy pass and says when each part of it begins and ends; in between the desk
-reads the meter. At all other times nothing is read, so that no latency is taken beside it.
+reads the meter. At all other times nothing is read, so that no latency is taken beside it; except
+in a soak, which is watched anyway and wants its power over time.
 
     result["power"]        the external meter's figures, method "external", with the same keys as
                            the board's own and `integration` (counter or trapezoid)
     result["power_board"]  what the board's own sensor says of the same pass
+    result["watch_external"]  of a soak: the meter over time, {"t_s" from the first call, "power_w",
+                           "source", "scope", "missed"}
 
 The meter comes first because somebody put it there: it sees the whole board, and boards with and
 without a sensor of their own are compared by the same. Where it fails, `power` is empty with the
@@ -93,17 +96,19 @@ class MeteredTransport:
         self._inner.close()
 
     def run(self, request: Json) -> Iterator[Json]:
-        """Send one run, metered where it asks for energy; yield its events."""
-        if not request.get("energy_s"):
-            yield from self._inner.run(request)
-            return
-        watched = _Pass(self._meter, self._pace.period_s)
+        """Send one run, metered where it asks for energy or is a soak; yield its events."""
+        listeners: list[_Pass | _Soak] = []
+        if section(request, "sampling").get("soak"):
+            listeners.append(_Soak(self._meter, self._pace.period_s))
+        if request.get("energy_s"):
+            listeners.append(_Pass(self._meter, self._pace.period_s))
+            request = _lengthened(request, self._pace)
         try:
-            for event in self._inner.run(_lengthened(request, self._pace)):
-                watched.hear(event)
-                yield watched.told(event) if event["event"] == "finished" else event
+            for event in self._inner.run(request):
+                yield _through(listeners, event)
         finally:
-            watched.end()
+            for listener in listeners:
+                listener.end()
 
 
 def _lengthened(request: Json, pace: Pace) -> Json:
@@ -115,6 +120,59 @@ def _lengthened(request: Json, pace: Pace) -> Json:
     timeout_s = request.get("timeout_s", 300) + more_s
     changed = {"energy_s": energy_s, "idle_s": idle_s, "timeout_s": timeout_s}
     return {**request, **changed, "external_meter": True}
+
+
+def _through(listeners: Sequence[_Pass | _Soak], event: Json) -> Json:
+    """Return the event with what each listener has to add to the last one."""
+    for listener in listeners:
+        listener.hear(event)
+        if event["event"] == "finished":
+            event = listener.told(event)
+    return event
+
+
+class _Soak:
+    """The timed phase of a soak: from the first inference to the last sample."""
+
+    def __init__(self, meter: Meter, period_s: float) -> None:
+        self._meter = meter
+        self._sampler = Sampler(meter, period_s)
+        self._began_s: float | None = None
+
+    def hear(self, event: Json) -> None:
+        """Read from the phase before the samples to the one after them."""
+        if event.get("name") == "first" and self._began_s is None:
+            self._began_s = time.monotonic()
+            self._sampler.start()
+        elif event.get("name") == "steady" or event["event"] == "finished":
+            self.end()
+
+    def end(self) -> None:
+        """Read no more."""
+        if self._began_s is not None:
+            self._sampler.stop()
+
+    def told(self, event: Json) -> Json:
+        """Return the last event with the meter's readings since the first timed call in it.
+
+        Before that call came the fixed warm-up; the board's own clock is not ours.
+        """
+        if self._began_s is None:
+            return event
+        result = section(event, "result")
+        calls = whole(result, "fixed_warmup_calls") or 0
+        warmup_ns = sum(result.get("warmup_ns", [])[:calls])
+        begin_s = self._began_s + warmup_ns / 1e9
+        mine = [sample for sample in self._sampler.samples if sample.at_s >= begin_s]
+        found = {
+            "t_s": [sample.at_s - begin_s for sample in mine],
+            "power_w": [sample.power_w for sample in mine],
+            "source": self._meter.kind,
+            "scope": self._meter.scope,
+            "missed": self._sampler.missed,
+            "reason": self._sampler.reason,
+        }
+        return {**event, "result": {**result, "watch_external": found}}
 
 
 class _Pass:
