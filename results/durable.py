@@ -55,6 +55,12 @@ def translated(action: str, path: Path, kept: str = "") -> Iterator[None]:
         raise StoreError(f"cannot {action} {str(path)!r}: {cause}{safe}", advice) from error
 
 
+def is_full(error: StoreError) -> bool:
+    """Tell whether it is for want of room that something could not be written."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def open_file(path: Path) -> BinaryIO:
     """Open a file for reading; OSError for anything else: a pipe or a device would never end."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

@@ -1,4 +1,4 @@
-"""What a prune is about to remove: written down first, so that it is completed if interrupted."""
+"""What is about to be removed: written down first, so that it is completed if interrupted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Intent(msgspec.Struct, frozen=True):
 
 
 def pending(storage: Storage) -> tuple[str, ...]:
-    """Return the sessions that a prune was removing when it was interrupted."""
+    """Return the sessions whose removal was interrupted."""
     try:
         return msgspec.json.decode(storage.read(INTENT), type=_Intent).sessions
     except MissingError:
@@ -27,7 +27,7 @@ def pending(storage: Storage) -> tuple[str, ...]:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise StoreError(
             f"{INTENT!r} in {storage.label!r} does not say what to remove: {error}",
-            "delete it and prune again",
+            "delete it and remove them again",
         ) from error
 
 

@@ -17,6 +17,7 @@ from results.upkeep.compact import compact
 from results.upkeep.merge import merge
 from results.upkeep.prune import Keep, prune
 from results.upkeep.reindex import reindex
+from results.upkeep.remove import remove
 from results.upkeep.verify import verify
 
 _A, _B, _C = many.IDS[:3]
@@ -91,7 +92,7 @@ def test_prune(tmp_path, template):
     left = {name: one for name, one in expected.items() if name > _B}
 
     def act(store):
-        return prune(store, Keep(sessions=1))
+        return prune(store, Keep(sessions=1), now_unix_s=2e9)
 
     keeps = many.copy(template, tmp_path / "done")
     act(keeps)
@@ -109,6 +110,27 @@ def test_prune(tmp_path, template):
         assert many.seen(store) == (left if lives else expected)
         assert many.once(store) or not lives
         assert not (store.root / "prune.json").exists()
+    assert lives > 8
+
+
+def test_remove(tmp_path, template):
+    expected = many.seen(template)
+    left = {name: one for name, one in expected.items() if name not in (_A, _C)}
+
+    def act(store):
+        return remove(store, (_A, _C))
+
+    for lives, store in many.killed_everywhere(template, tmp_path, act):
+        assert many.seen(store).keys() >= left.keys()
+        if lives % 2:
+            assert act(store).problems == ()
+        else:
+            reindex(store)
+            act(store)
+        assert many.seen(store) == left
+        assert not (store.root / "prune.json").exists()
+        if lives % 4 == 0:
+            assert verify(store).damage == ()
     assert lives > 8
 
 

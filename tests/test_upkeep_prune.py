@@ -9,9 +9,10 @@ import upkeep_stores as many
 from harness.errors import StoreError, UsageError
 from results.intent import INTENT
 from results.layout import SESSIONS
+from results.lock import rewriting
 from results.sessions import list_sessions
 from results.store import Store
-from results.upkeep import rewrite
+from results.upkeep import removal, rewrite
 from results.upkeep.compact import compact
 from results.upkeep.merge import merge
 from results.upkeep.prune import Keep, parse, prune
@@ -28,6 +29,12 @@ def template(tmp_path_factory):
     compact(store)
     many.add(store, _D, device="other")
     return store
+
+
+@pytest.fixture(autouse=True)
+def december(monkeypatch):
+    """Let it be after all of these sessions, whatever the clock says."""
+    monkeypatch.setattr(time, "time", lambda: 1796083200.0)
 
 
 @pytest.fixture
@@ -74,6 +81,32 @@ def test_days_count_back_from_the_newest_session_or_from_an_earlier_now(store, m
     assert prune(store, Keep(days=1), dry_run=True).removed == (_A, _B)
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert prune(store, Keep(days=1), dry_run=True).removed == ()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_sessions_from_the_future_take_the_place_of_none(store, count):
+    future = [f"20991231T2359{n:02}Z-3f2a" for n in range(count)]
+    for name in (*future, "20261299T000000Z-3f2a"):  # no such day
+        many.add(store, name)
+    told = prune(store, Keep(sessions=2))
+    assert told.removed == (_A,)
+    assert set(store.sessions()) == {_B, _C, _D, *future, "20261299T000000Z-3f2a"}
+    (note,) = told.notes
+    assert "future" in note
+    assert repr("20261299T000000Z-3f2a") in note
+    assert prune(store, Keep(days=1), dry_run=True).removed == (_B,)
+
+
+def test_others_get_the_lock_between_two_parts(store, monkeypatch):
+    def pause(_):
+        free.append(not rewriting(store.root)[1])
+
+    free = []
+    monkeypatch.setattr(removal, "_TURN_S", 0.0)
+    monkeypatch.setattr(time, "sleep", pause)
+    assert prune(store, Keep(sessions=2)).removed == (_A,)
+    assert free == [True] * 5
+    assert verify(store).damage == verify(store).notes == ()
 
 
 def test_a_dry_run_changes_nothing(store):
@@ -152,7 +185,7 @@ def store_of_none(store):
 def test_an_intent_that_cannot_be_read_stops_before_anything_goes(store):
     (store.root / INTENT).write_text("{")
     before = stores.contents(store.root / "parts")
-    with pytest.raises(StoreError, match="delete it and prune again"):
+    with pytest.raises(StoreError, match="delete it and remove them again"):
         prune(store, Keep(sessions=1))
     assert stores.contents(store.root / "parts") == before
 
@@ -185,3 +218,17 @@ def test_what_resists_stays_whole_and_goes_with_the_next_prune(store, monkeypatc
     assert prune(store, Keep(sessions=1)).problems == ()
     assert many.seen(store).keys() == {_C, _D}
     assert verify(store).notes == verify(store).damage == ()
+
+
+def test_what_resists_is_tried_again_after_all_else_went(store, monkeypatch):
+    def resist(_storage, part, *_):
+        if part.path not in seen and part.table in ("sessions", "samples"):
+            seen.append(part.path)
+            raise StoreError("there is no room for it")
+        return piece(_storage, part, *_)
+
+    seen, piece = [], rewrite.piece
+    monkeypatch.setattr(rewrite, "piece", resist)
+    told = prune(store, Keep(sessions=2))
+    assert (told.removed, told.problems, len(seen)) == ((_A,), (), 2)
+    assert verify(store).damage == verify(store).notes == ()

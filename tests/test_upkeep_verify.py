@@ -12,6 +12,7 @@ from harness.errors import StoreError
 from results import parts, schema
 from results.catalog import Catalog
 from results.index import Index
+from results.lock import rewriting
 from results.schema import TABLES
 from results.sessions import Entry as Line
 from results.sessions import list_sessions
@@ -270,3 +271,28 @@ def test_a_catalog_of_the_whole_store_is_the_same_with_and_without_index(store):
     assert told == {t: [(p.path, bare.known(p).sessions) for p in bare.parts(t)] for t in TABLES}
     assert msgspec.json.encode(told)
     assert Store.open(store.root).sessions() == (_A, _B, _C)
+
+
+def test_reindex_reads_without_keeping_others_out(store, monkeypatch):
+    def check(*words):
+        held.append(rewriting(store.root)[1])
+        return checked(*words)
+
+    held, checked = [], parts.check
+    monkeypatch.setattr(parts, "check", check)
+    assert reindex(store).parts == 10
+    assert held
+    assert not any(held)
+
+
+def test_reindex_goes_on_where_a_part_is_compacted_meanwhile(store, monkeypatch):
+    def check(*words):
+        if not meanwhile:
+            meanwhile.append(compact(Store.open(store.root)))
+        return checked(*words)
+
+    meanwhile, checked = [], parts.check
+    monkeypatch.setattr(parts, "check", check)
+    told = reindex(store)
+    assert (told.sessions, told.parts, told.problems) == (3, 5, ())
+    assert verify(store).damage == ()

@@ -5,6 +5,7 @@
   compact        many small files into few large ones
   reindex        read everything, put what is damaged aside, make the index anew
   prune          remove old sessions for good
+  remove ID...   remove sessions for good that are named, like an import under a wrong name
 
 Each may be interrupted and done again. exit codes: 0 fine, 1 something is damaged, lost or in
 conflict, 2 wrong request or unusable store. See docs/store.md.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,12 +24,16 @@ from harness.commands import options
 from harness.printable import one_line
 from results.store import Store
 
+if TYPE_CHECKING:
+    from results.upkeep.removal import Removed
+
 _WORDS = {
     "merge": "take the sealed sessions of other stores over",
     "verify": "say what is damaged or lost",
     "compact": "make few large files of many small ones",
     "reindex": "make the index anew",
     "prune": "remove old sessions",
+    "remove": "remove sessions that are named",
 }
 
 
@@ -52,6 +57,14 @@ def prepare(parser: argparse.ArgumentParser) -> None:
                 metavar="90d|200",
                 help="what stays: the last 90 days, or the newest 200 sessions of each device",
             )
+        if word == "remove":
+            chosen.add_argument(
+                "sessions",
+                nargs="+",
+                metavar="ID",
+                help="a sealed session, as boardmark list has it",
+            )
+        if word in ("prune", "remove"):
             chosen.add_argument(
                 "--dry-run", action="store_true", help="say what would go and change nothing"
             )
@@ -149,8 +162,18 @@ def _prune(args: argparse.Namespace) -> int:
     from results.upkeep import prune
 
     keep = prune.parse(args.keep)
-    found = prune.prune(Store.open(args.store), keep, args.dry_run)
-    if args.json:
+    return _removed(prune.prune(Store.open(args.store), keep, args.dry_run), args.json)
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from results.upkeep.remove import remove
+
+    return _removed(remove(Store.open(args.store), args.sessions, args.dry_run), args.json)
+
+
+def _removed(found: Removed, as_json: bool) -> int:
+    """Say what went."""
+    if as_json:
         _print_json(found)
         return 1 if found.problems else 0
     for name in found.removed:
@@ -158,7 +181,7 @@ def _prune(args: argparse.Namespace) -> int:
     said = "would be removed" if found.dry_run else "removed"
     size = "" if found.size_bytes is None else f" ({_size(found.size_bytes)})"
     print(f"{_n(len(found.removed), 'session')} {said}{size}, {_n(found.kept, 'session')} kept")
-    _warn(found.problems)
+    _warn((*found.notes, *found.problems))
     return 1 if found.problems else 0
 
 
@@ -168,6 +191,7 @@ _RUN = {
     "compact": _compact,
     "reindex": _reindex,
     "prune": _prune,
+    "remove": _remove,
 }
 
 

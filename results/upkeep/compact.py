@@ -18,7 +18,7 @@ from results.catalog import Catalog, Covered
 from results.schema import TABLES
 from results.storage import MissingError
 from results.store import Store
-from results.upkeep import prune, rewrite
+from results.upkeep import removal, rewrite
 from results.upkeep.partition import WORKED_OUT, Partition, Task
 from results.upkeep.rewrite import Place
 
@@ -41,7 +41,7 @@ class Compacted(msgspec.Struct, frozen=True, kw_only=True):
 
 def compact(store: Store, limit_bytes: int = LIMIT_BYTES) -> Compacted:
     """Leave at most one part below half of `limit_bytes` per table, month and device."""
-    problems = prune.finish(store)
+    problems = removal.finish(store)
     work = _Work(store, limit_bytes)
     first = store.catalog()
     before = _sizes(first)

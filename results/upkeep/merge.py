@@ -20,7 +20,7 @@ from results.lock import store_lock
 from results.schema import TABLES
 from results.storage import MissingError
 from results.store import Store
-from results.upkeep import prune, rewrite
+from results.upkeep import removal, rewrite
 from results.upkeep.untouched import Untouched
 
 _TRIES = 5
@@ -52,7 +52,7 @@ def merge(store: Store, source: Store) -> Merged:
     StoreError where the store cannot be written: doing it again goes on from there.
     """
     check(store, source)
-    problems = prune.finish(store)
+    problems = removal.finish(store)
     before = set(store.catalog().sessions())
     copied: dict[str, int] = {}
     for _ in range(_TRIES):

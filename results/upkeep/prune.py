@@ -1,9 +1,4 @@
-"""Remove old sessions for good: as many as asked for stay, of each device the newest.
-
-What is about to go is written down first, in prune.json, so that a prune that was interrupted is
-completed by the next upkeep. A session's row in `sessions` goes before its other rows: whatever is
-killed in between, no reader sees half a session.
-"""
+"""Remove old sessions for good: as many as asked for stay, of each device the newest."""
 
 from __future__ import annotations
 
@@ -11,18 +6,17 @@ import calendar
 import contextlib
 import re
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from harness.errors import StoreError, UsageError
-from results import parts, quarantine
-from results.catalog import Catalog, Covered
-from results.intent import INTENT, pending, write
-from results.schema import TABLES
-from results.storage import MissingError, Storage
+from results import parts
+from results.catalog import Catalog
+from results.storage import Storage
 from results.store import Store
-from results.upkeep import rewrite
+from results.upkeep import removal, rewrite
+from results.upkeep.removal import Removed
 
 _DAY_S = 86400
 _KEEP = re.compile(r"([0-9]{1,6})(d?)")
@@ -33,19 +27,6 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
 
     days: int | None = None
     sessions: int | None = None
-
-
-class Pruned(msgspec.Struct, frozen=True, kw_only=True):
-    """What went, or would go in a `dry_run`; `size_bytes` is the difference of all parts.
-
-    `problems` are sentences about parts that could not be rewritten.
-    """
-
-    removed: tuple[str, ...]
-    kept: int
-    size_bytes: int | None
-    dry_run: bool = False
-    problems: tuple[str, ...] = ()
 
 
 def parse(text: str) -> Keep:
@@ -60,113 +41,46 @@ def parse(text: str) -> Keep:
     return Keep(days=number) if found[2] else Keep(sessions=number)
 
 
-def prune(store: Store, keep: Keep, dry_run: bool = False) -> Pruned:
+def prune(
+    store: Store, keep: Keep, dry_run: bool = False, now_unix_s: float | None = None
+) -> Removed:
     """Remove the sealed sessions that `keep` does not name; nothing but say so if `dry_run`.
 
     Days count back from the newest session, or from now where that is earlier: a clock that jumps
-    ahead, or a lab that rests, must not empty a store.
+    ahead, or a lab that rests, must not empty a store. For the same reason a session from the
+    future stays beside the newest and takes the place of none.
     """
-    if dry_run:
-        catalog = store.catalog()
-        going = _going(catalog, keep, _devices(store.storage, catalog), time.time())
-        kept = len(catalog.sessions()) - len(going)
-        return Pruned(removed=going, kept=kept, size_bytes=None, dry_run=True)
-    with store.locked():
-        problems = finish(store)
-        catalog = store.catalog()
-        problems += quarantine.settled(store.storage, catalog)
-        going = _going(catalog, keep, _devices(store.storage, catalog), time.time())
-        before = _size_bytes(catalog)
-        if going:
-            close_journals(store, going)
-            # what an earlier prune could not remove stays in it
-            write(store.storage, {*going, *pending(store.storage)})
-            problems += finish(store)
-            catalog.forget()
-        left = set(catalog.sessions())
-        catalog.save()
-    return Pruned(
-        removed=tuple(name for name in going if name not in left),
-        kept=len(left),
-        size_bytes=before - _size_bytes(catalog),
-        problems=tuple(dict.fromkeys((*catalog.problems, *problems))),
-    )
+    now = time.time() if now_unix_s is None else now_unix_s
+    ahead: list[str] = []
+
+    def going(catalog: Catalog) -> tuple[str, ...]:
+        ahead[:] = (name for name in catalog.sessions() if _unix_s(name) > now + _DAY_S)
+        return _going(store.storage, catalog, keep, now)
+
+    found = removal.removed(store, going, dry_run)
+    return msgspec.structs.replace(found, notes=tuple(_from_the_future(ahead)))
 
 
-def finish(store: Store) -> list[str]:
-    """Complete a prune that was interrupted; return a sentence for each part that resists.
-
-    Every upkeep that changes a store begins with this. StoreError where the store cannot be
-    written.
-    """
-    storage = store.storage
-    if not pending(storage):
-        return []
-    problems: list[str] = []
-    with store.locked():
-        going = pending(storage)
-        # a session whose row in `sessions` resists keeps its other rows, too
-        if all(_clear(storage, table, going, problems) for table in TABLES):
-            storage.remove(INTENT)
-    return problems
+def _from_the_future(names: Sequence[str]) -> Iterator[str]:
+    """Say that some sessions are dated after tomorrow, if any are."""
+    if names:
+        yield (
+            f"{len(names)} sessions from the future stay and take the place of none, {names[0]!r}"
+            " the first: look at the clocks"
+            if len(names) > 1
+            else f"session {names[0]!r} is from the future: it stays and takes the place of none"
+        )
 
 
-def close_journals(store: Store, sealed: Iterable[str]) -> None:
-    """Let the journals go whose sessions are sealed, which a writer that was killed left behind.
-
-    Otherwise a session that is pruned would be back as a live one.
-    """
-    if store.storage.root is None:
-        return
-    for session_id in sealed:
-        if store.journal(session_id).parent.is_dir():
-            store.seal(session_id)
-
-
-def _clear(storage: Storage, table: str, going: Collection[str], problems: list[str]) -> bool:
-    """Take sessions out of every part of a table, those that do not count too; tell if all went."""
-    catalog = Catalog.of(storage)
-    gone = frozenset(going)
-    whole = []
-    cleared = True
-    for part in catalog.parts(table):
-        taken = gone & part.sessions.keys()
-        if len(taken) == len(part.sessions):
-            whole.append(part.path)
-        elif taken:
-            cleared = _without(storage, part, taken, problems) and cleared
-    storage.remove(*whole)
-    problems += catalog.problems
-    return cleared
-
-
-def _without(storage: Storage, part: Covered, going: Collection[str], problems: list[str]) -> bool:
-    """Publish a part without some of its sessions, then remove it; tell if they went."""
-    try:
-        made = rewrite.joined([rewrite.piece(storage, part, going)])
-    except parts.CorruptPartError as corrupt:
-        problems.append(quarantine.aside(storage, part.path, str(corrupt)))
-        return True
-    except MissingError:
-        return True
-    except StoreError as error:
-        problems.append(str(error))
-        return False
-    rewrite.publish(storage, made)
-    storage.remove(part.path)
-    return True
-
-
-def _going(
-    catalog: Catalog, keep: Keep, devices: dict[str, str | None], now_unix_s: float
-) -> tuple[str, ...]:
-    """Return the committed sessions that do not stay, oldest first."""
-    known = catalog.sessions()
+def _going(storage: Storage, catalog: Catalog, keep: Keep, now_unix_s: float) -> tuple[str, ...]:
+    """Return the committed sessions that do not stay, oldest first; none from the future."""
+    known = [name for name in catalog.sessions() if _unix_s(name) <= now_unix_s + _DAY_S]
     if not known:
         return ()
     if keep.days is not None:
         end = min(now_unix_s, _unix_s(known[-1]))
         return tuple(name for name in known if _unix_s(name) < end - keep.days * _DAY_S)
+    devices = _devices(storage, catalog)
     by_device: dict[str | None, list[str]] = {}
     for name in known:
         by_device.setdefault(devices[name], []).append(name)
@@ -192,7 +106,3 @@ def _unix_s(session_id: str) -> float:
         return calendar.timegm(time.strptime(session_id[:15], "%Y%m%dT%H%M%S"))
     except ValueError:
         return float("inf")  # no such day: no one knows how old it is, so it stays
-
-
-def _size_bytes(catalog: Catalog) -> int:
-    return sum(part.size_bytes for table in TABLES for part in catalog.parts(table))

@@ -158,7 +158,7 @@ class _Check:
         return tuple(found)
 
     def _interrupted(self) -> tuple[str, ...]:
-        """Return the sessions that an interrupted prune was removing."""
+        """Return the sessions whose removal was interrupted."""
         return pending(self._storage)
 
     def _left_behind(self, catalog: Catalog) -> None:

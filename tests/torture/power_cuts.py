@@ -14,6 +14,7 @@ from results.store import Store
 from results.upkeep.compact import compact
 from results.upkeep.merge import merge
 from results.upkeep.prune import Keep, prune
+from results.upkeep.remove import remove
 
 from . import exhibits, onlooker, reader, subject
 from .disk_model import Cut, Op, cuts, laid_out
@@ -26,6 +27,8 @@ SEED = 20261120
 SAMPLES: dict[Scope, int] = {"full": 40, "reduced": 2}
 # In the reduced scope every so many trees are tried.
 REDUCED_STEP = 20
+# After the sessions, whatever the clock says: none is from the future.
+_LATER_S = 2e9
 # Every so many trees the power goes a second time, while what the first time left is put right.
 AGAIN_STEP = 60
 
@@ -57,7 +60,7 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def play(scope: Scope) -> list[Row]:
-    """Cut the power everywhere in a session, a merge, a compaction and a prune."""
+    """Cut the power everywhere in a session, a merge, a compaction, a prune and a removal."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory) as name:
         folder = Path(name)
@@ -95,9 +98,16 @@ def writers(folder: Path) -> tuple[Writer, ...]:
         Writer(
             name="prune",
             prepare=lambda where: _compacted(where, _SESSIONS),
-            act=lambda where, _: prune(Store.open(where), Keep(sessions=1)),
+            act=lambda where, _: prune(Store.open(where), Keep(sessions=1), now_unix_s=_LATER_S),
             always=last,
             finally_=last,
+        ),
+        Writer(
+            name="removal",
+            prepare=lambda where: _compacted(where, _SESSIONS),
+            act=lambda where, _: remove(Store.open(where), _SESSIONS[2:]),
+            always=both,
+            finally_=both,
         ),
     )
 
