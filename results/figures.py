@@ -19,6 +19,7 @@ from results import measured
 _TAILS = (0.9, 0.99)
 _BURST_NS = 10 * 10**9
 _SOAK_NS = 180 * 10**9
+_NOTICED_BYTES = 1_000_000
 _NARROW, _WIDE = ("f16", "bf16"), ("f32", "f64")
 _MOST_NODES, _FEW_NODES = 0.9, 0.5
 
@@ -163,11 +164,23 @@ def memory(runs: Sequence[Run]) -> Json:
     return columns
 
 
-def memory_notes(runs: Iterable[Run]) -> tuple[str, ...]:
+def memory_notes(runs: Sequence[Run]) -> tuple[str, ...]:
     """Return what has to be known to read the memory by phase."""
+    notes = []
     if any(measured.section(run.result, "memory").get("reset") is False for run in runs):
-        return ("the high-water mark could not be reset, so a phase's peak includes earlier ones",)
-    return ()
+        notes.append(
+            "the high-water mark could not be reset, so a phase's peak includes earlier ones"
+        )
+    kept = max((_soak_samples_bytes(run) for run in runs), default=0)
+    if kept >= _NOTICED_BYTES:
+        notes.append(f"peak memory includes up to {kept / 1e6:.0f} MB of samples that a soak keeps")
+    return tuple(notes)
+
+
+def _soak_samples_bytes(run: Run) -> int:
+    """Return what a soak's samples took at the most in the measured process: before it thinned."""
+    every = measured.whole(run.result, "kept_every") or 0
+    return len(run.samples_ns) * 8 * min(every, 2)
 
 
 def fallback(asked: object, evidence: Json) -> tuple[str | None, tuple[str, ...]]:

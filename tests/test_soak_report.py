@@ -106,6 +106,19 @@ def test_calls_that_were_not_kept_count_all_the_same(view: SessionView) -> None:
     assert "one in 4 kept" in page(changed)
 
 
+def test_the_samples_of_a_soak_are_told_apart_from_the_memory_of_a_model(view: SessionView) -> None:
+    run = view.runs[0]
+    many = msgspec.structs.replace(run, samples_ns=run.samples_ns * 10)
+    thinned = msgspec.structs.replace(many, result={**run.result, "kept_every": 4})
+    told = [summarise(view.plan, [one])[0].notes for one in (run, many, thinned)]
+    said = [[note for note in notes if "that a soak keeps" in note] for notes in told]
+    assert said == [
+        [],
+        ["peak memory includes up to 2 MB of samples that a soak keeps"],
+        ["peak memory includes up to 4 MB of samples that a soak keeps"],
+    ]
+
+
 def test_power_over_time_may_come_from_outside(view: SessionView) -> None:
     outside = {"t_s": [float(at) for at in range(600)], "power_w": [12.0] * 600, "source": "shelly"}
     run = view.runs[0]

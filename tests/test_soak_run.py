@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.agent import launch
 from harness.errors import UsageError
 from harness.plan import order, pace, points, sampling
 from harness.plan.choice import Choice
@@ -85,6 +86,11 @@ def test_the_sampling_of_a_soak_is_its_time_and_nothing_else() -> None:
     usual = sampling.of(Sampling(), Choice(suite="s"), 1.0, 30)
     assert not {"soak_s", "watch_hz", "cool_timeout_s"} & set(usual)
     assert "soak" not in usual["run"]
+
+
+def test_the_samples_of_the_longest_soak_fit_into_one_message() -> None:
+    day_ns, most = 86_400 * 10**9, sampling._MOST_SOAK_SAMPLES
+    assert len(json.dumps([day_ns // most] * most)) < 0.75 * launch._MESSAGE_LIMIT
 
 
 def test_a_soak_is_never_shortened_to_keep_to_the_announced_time() -> None:
