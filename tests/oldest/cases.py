@@ -140,7 +140,8 @@ class Runs(unittest.TestCase):
 
     def test_every_way_to_fail_and_a_run_after_them(self):
         fails = ("load", "infer", "crash", "abort", "hang")
-        rows = [self.request({"fail": fail}, timeout_s=1) for fail in fails]
+        limits = {"hang": 2}  # the others end by themselves, on a busy machine in their own time
+        rows = [self.request({"fail": fail}, timeout_s=limits.get(fail, 20)) for fail in fails]
         rows.append(self.request({}))
         found = [row["status"] for row in ends(*rows)]
         self.assertEqual(found, ["failed", "failed", "crashed", "crashed", "timeout", "ok"])
@@ -154,7 +155,7 @@ class Runs(unittest.TestCase):
         boards = [board for board in sorted(EXPECTED) if EXPECTED[board]["power"]["source"]]
         self.assertGreaterEqual(len(boards), 5)
         rows = [
-            self.request({}, root=tree(board), energy_s=0.3, watch_hz=5, idle_s=0.1, sampling=BRIEF)
+            self.request({}, root=tree(board), energy_s=0.6, watch_hz=5, idle_s=0.1, sampling=BRIEF)
             for board in boards
         ]
         for board, last in zip(boards, ends(*rows)):
