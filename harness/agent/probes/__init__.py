@@ -6,34 +6,28 @@ read beside a measurement) and `facts` (name, method, scope, source, note). Meas
 phase of its own: reading a meter costs time and power that latency samples must not contain.
 """
 
-from harness.agent.probes import battery, host, hwmon, ina3221, nvml, pmic, rapl, thermal, throttle
+import importlib
+
+from harness.agent.probes import host, thermal, throttle
 from harness.agent.tree import Unreadable
 
-__all__ = [
-    "REGISTRY",
-    "battery",
-    "choose",
-    "describe",
-    "host",
-    "hwmon",
-    "ina3221",
-    "nvml",
-    "pmic",
-    "rapl",
-    "survey",
-    "thermal",
-    "throttle",
-]
+__all__ = ["REGISTRY", "choose", "describe", "host", "survey", "thermal", "throttle"]
+
+
+def _source(name):
+    # The measured child reads no power and must not carry the sources in its memory.
+    return lambda root: importlib.import_module("harness.agent.probes." + name).find(root)
+
 
 # In order of preference: the whole module, the processor's own counter, any other meter of the
 # supply, and last what feeds a screen too, or a graphics card alone.
 REGISTRY = (
-    ("ina3221", ina3221.find),
-    ("pmic", pmic.find),
-    ("rapl", rapl.find),
-    ("hwmon", hwmon.find),
-    ("battery", battery.find),
-    ("nvml", nvml.find),
+    ("ina3221", _source("ina3221")),
+    ("pmic", _source("pmic")),
+    ("rapl", _source("rapl")),
+    ("hwmon", _source("hwmon")),
+    ("battery", _source("battery")),
+    ("nvml", _source("nvml")),
 )
 
 
