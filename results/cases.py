@@ -97,16 +97,10 @@ def _case_row(
         latency=latency,
         fallback=fallback,
         precision=measured.number(plan.sampling, "precision") or DEFAULT_PRECISION,
-        imported=plan.kind == "import",
-        emulated=plan.kind == "emulation",
+        kind=plan.kind,
     )
     judged = verdict.judge(subject)
-    notes = (*case.artifact.notes, *normal, *judged.notes)
-    if good and plan.kind == "emulation":
-        notes += emulation.notes(used)
-    elif good:
-        notes += (*latency.warnings, *missing, *figures.memory_notes(used))
-        notes += figures.reported_notes(used)
+    told = (*latency.warnings, *missing)
     return CaseRow(
         session_id=plan.session_id,
         case_key=case.key,
@@ -114,7 +108,7 @@ def _case_row(
         status=judged.status,
         verdict=judged.verdict,
         reason=judged.reason,
-        notes=notes,
+        notes=(*case.artifact.notes, *normal, *judged.notes, *_notes(plan, used, told)),
         runs=len(used),
         runs_failed=len(runs) - len(good),
         runs_disturbed=sum(not clean.is_clean(run, flags) for run in good),
@@ -131,6 +125,15 @@ def _case_row(
         **emulation.columns(plan, good),
         **figures.quality(good),
     )
+
+
+def _notes(plan: SessionPlan, used: Sequence[Run], told: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what has to be known to read the figures; `told` is what the latency's say."""
+    if not used:
+        return ()
+    if plan.kind == "emulation":
+        return emulation.notes(used)
+    return (*told, *figures.memory_notes(used), *figures.reported_notes(used))
 
 
 def _columns(case: Case, used: Sequence[Run]) -> Json:

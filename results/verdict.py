@@ -27,7 +27,7 @@ import msgspec
 from harness.stats import noise
 from harness.stats.noise import Flag
 from harness.stats.summary import LEAST_RUNS, Summary
-from harness.types import Run, Status
+from harness.types import Kind, Run, Status
 from results import measured
 from results.clean import Flags, is_clean
 from results.row import Verdict
@@ -48,8 +48,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What a verdict is about: all runs, those that the figures come from, flags by run_id.
 
     `fallback` says why what ran is not what was asked for; `precision` is the wanted relative
-    half-width of the latency's interval. An `imported` case has runs of another tool, an `emulated`
-    one ran as another processor, without a clock.
+    half-width of the latency's interval. By its session's `kind`, a case has runs of another tool
+    (import), or ran as another processor and without a clock (emulation).
     """
 
     runs: Sequence[Run]
@@ -58,8 +58,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     latency: Summary
     fallback: str | None
     precision: float
-    imported: bool = False
-    emulated: bool = False
+    kind: Kind = "run"
 
 
 def judge(case: Measured) -> Judged:
@@ -80,7 +79,7 @@ def judge(case: Measured) -> Judged:
         broken = f"{len(bad)} of {len(case.runs)} runs failed: {cause}"
         if 2 * len(bad) >= len(case.runs):
             return Judged(status=worst, verdict="failed", reason=broken)
-    if case.emulated:
+    if case.kind == "emulation":
         notes = (broken, case.fallback)
         return Judged(status="ok", verdict="emulated", notes=tuple(filter(None, notes)))
     doubts: tuple[tuple[Verdict, str | None], ...] = (
@@ -136,7 +135,7 @@ def _imprecise(case: Measured) -> str | None:
     latency, runs = case.latency, len(case.used)
     if latency.center is None:
         return "; ".join(latency.warnings)
-    if case.imported and runs < LEAST_RUNS:
+    if case.kind == "import" and runs < LEAST_RUNS:
         return (
             f"{runs} of {LEAST_RUNS} runs that an interval takes: another tool made them, measure"
             " with boardmark run to know how much they differ"
