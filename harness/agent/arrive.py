@@ -9,7 +9,6 @@ and is answered {"event": "finished", "missing": true} where the agent is not in
 The agent itself, started with the request and its cache as `--session`, says the rest.
 """
 
-import hashlib
 import json
 import os
 import sys
@@ -25,59 +24,58 @@ def cache():
 def arrive(stream):
     """Serve the talk on `stream` up to the moment when this process becomes the agent."""
     request = json.loads(stream.readline().decode("utf-8"))
-    agents = os.path.join(cache(), "agent")
-    path = os.path.join(agents, request["sha256"] + ".pyz")
+    # A line of our own: a login shell may have said something without ending its line.
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    agent = os.path.join(cache(), "agent", request["sha256"])
     try:
-        os.makedirs(agents, 0o700, exist_ok=True)
-        if not _whole(path, request["sha256"]):
+        if not os.path.isdir(agent):
+            os.makedirs(os.path.dirname(agent), 0o700, exist_ok=True)
             _say(request, missing=True)
-            request["id"], data = _taken(stream)
-            _keep(path, data)
-        os.utime(path)
+            request["id"], packed = _taken(stream)
+            _unpack(packed, agent)
+        os.utime(agent)
     except OSError as error:
-        where = error.filename or agents
+        where = error.filename or agent
         return _say(request, refused="cannot write %s: %s" % (where, error.strerror))
     session = json.dumps(dict(request, cache=cache()))
     # no shell, which is all that S606 fears
     return os.execv(  # noqa: S606
-        sys.executable, [sys.executable, path, "--session", session]
+        sys.executable, [sys.executable, agent, "--session", session]
     )
-
-
-def _whole(path, digest):
-    """Tell whether the file is there with the content that its name promises."""
-    try:
-        with open(path, "rb") as agent:
-            return hashlib.sha256(agent.read()).hexdigest() == digest
-    except OSError:
-        return False
 
 
 def _taken(stream):
     """Return the id of the request that brings the agent, and the agent."""
     request = json.loads(stream.readline().decode("utf-8"))
-    data = stream.read(request["bytes"])
-    if len(data) < request["bytes"]:
+    packed = stream.read(request["bytes"])
+    if len(packed) < request["bytes"]:
         raise SystemExit(0)  # the desk is gone
-    return request["id"], data
+    return request["id"], packed
 
 
-def _keep(path, data):
-    """Write the agent whole or not at all, whoever else brings the same one now."""
-    part = "%s.%d" % (path, os.getpid())
+def _unpack(packed, agent):
+    """Lay the agent down, whole or not at all, whoever else brings the same one now.
+
+    As a folder and not as the archive that it comes in: Python keeps what it compiled beside the
+    sources, so that no later start has to compile them again.
+    """
+    import io
+    import shutil
+    import zipfile
+
+    part = "%s.%d" % (agent, os.getpid())
     try:
-        with open(part, "wb") as agent:
-            agent.write(data)
-        os.rename(part, path)
+        zipfile.ZipFile(io.BytesIO(packed)).extractall(part)
+        os.rename(part, agent)
     except OSError:
-        if os.path.exists(part):
-            os.unlink(part)
-        raise
+        shutil.rmtree(part, ignore_errors=True)
+        if not os.path.isdir(agent):
+            raise
 
 
 def _say(request, **facts):
-    # A line of its own: a login shell may have said something without ending its line.
-    sys.stdout.write("\n" + json.dumps(dict(facts, event="finished", id=request["id"])) + "\n")
+    sys.stdout.write(json.dumps(dict(facts, event="finished", id=request["id"])) + "\n")
     sys.stdout.flush()
 
 

@@ -24,7 +24,7 @@ _KEY = re.compile(r"[0-9a-f]{64}\Z")
 _BLOCK_BYTES = 3 << 18  # a multiple of 3: base64 without padding
 # In each artifact's folder: the token of the session that used it last, and by its time when.
 _USED = ".used"
-_STALE_S = 86400.0
+_DAY_S = 86400.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -44,13 +44,13 @@ class Depot:
         self.outputs = os.path.join(cache, "outputs")
 
     def open(self):
-        """Make the folders, and remove outputs that nobody fetched for a day; raise OSError."""
+        """Make the folders; remove old agents, and outputs nobody fetched; raise OSError."""
         for folder in (self._artifacts, self.outputs):
             os.makedirs(folder, 0o700, exist_ok=True)
-        for name in os.listdir(self.outputs):
-            path = os.path.join(self.outputs, name)
-            if time.time() - os.stat(path).st_mtime > _STALE_S:
-                os.unlink(path)
+        for path in _older(self.outputs, _DAY_S):
+            os.unlink(path)
+        for path in _older(os.path.join(self._cache, "agent"), 30 * _DAY_S):
+            _remove(path)
 
     def operations(self):
         """Return {op: function of a request and its answer}."""
@@ -129,9 +129,7 @@ class Depot:
             if used + needed <= self._limit_bytes and needed <= self._free():
                 return
             if token != self._token:
-                import shutil
-
-                shutil.rmtree(folder)
+                _remove(folder)
                 used -= size
         if needed > self._free():
             raise Wrong(self._full(needed))
@@ -181,6 +179,20 @@ def _guarded(serve):
             return {"status": "failed", "reason": reason}
 
     return answered
+
+
+def _older(folder, age_s):
+    """Return what lies in `folder` and was not touched for so long; nothing where it is not."""
+    if not os.path.isdir(folder):
+        return []
+    paths = [os.path.join(folder, name) for name in os.listdir(folder)]
+    return [path for path in paths if time.time() - os.stat(path).st_mtime > age_s]
+
+
+def _remove(folder):
+    import shutil  # costs more than all the rest here, and is seldom needed
+
+    shutil.rmtree(folder)
 
 
 def _inside(folder, name):

@@ -15,7 +15,7 @@ import time
 # In the environment of whatever an agent starts: how its leftovers are found.
 MARK = "BOARDMARK_HOLD"
 # How long a session that has just ended may take to leave.
-_LEAVING_S = 3.0
+_LEAVING_S = 2.0
 _DYING_S = 5.0
 _MUTEX_S = 30.0
 _PAUSE_S = 0.05
@@ -99,7 +99,7 @@ def _clear(folder, session):
 
 def _end(path, holder):
     """End a living agent, the hard way if need be; return the lock it held."""
-    for number, patience_s in ((signal.SIGTERM, _DYING_S), (signal.SIGKILL, _DYING_S)):
+    for number, patience_s in ((signal.SIGTERM, _LEAVING_S), (signal.SIGKILL, _DYING_S)):
         try:
             os.kill(holder["pid"], number)
         except ProcessLookupError:

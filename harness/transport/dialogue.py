@@ -34,10 +34,14 @@ class Gone(DeviceError):
 class Dialogue:
     """One agent process, asked one thing at a time; both sides sleep in a read in between."""
 
-    def __init__(self, process: subprocess.Popen[bytes], name: str, log: IO[bytes]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], name: str, log: IO[bytes], noise: int = 0
+    ) -> None:
         """Take a process with pipes for stdin and stdout, and the file that its stderr goes to.
 
-        `name` is what it is called in sentences. Process and file are the dialogue's to close.
+        `name` is what it is called in sentences, `noise` how many lines that are none of the
+        agent's may come before its first: a login shell may greet. Process and file are the
+        dialogue's to close.
         """
         # Both were asked for as pipes, so Popen made them.
         self._requests = cast(IO[bytes], process.stdin)
@@ -46,6 +50,7 @@ class Dialogue:
         self._log = log
         self._ids = itertools.count(1)
         self._pending = b""
+        self._noise = noise
         self.name = name
         os.set_blocking(self._requests.fileno(), False)
 
@@ -65,8 +70,9 @@ class Dialogue:
         self._write(line + payload, timeout_s + GRACE_S)
         while True:
             event = self._decode(self._read_line(timeout_s + GRACE_S))
-            if event.get("id") != identifier:
-                continue  # the tail of a request that was abandoned
+            if event is None or event.get("id") != identifier:
+                continue  # a greeting, or the tail of a request that was abandoned
+            self._noise = 0
             if event["event"] == "finished":
                 if clause := answers.wrong(request["op"], event):
                     raise DeviceError(f"{self.name} gives an answer of no use: {clause}")
@@ -74,14 +80,20 @@ class Dialogue:
                 return
             yield event
 
-    def close(self) -> None:
-        """End the agent, with the run that may still go on, and wait for it."""
+    def begin(self, data: bytes) -> None:
+        """Send what is no request, before the first one."""
+        self._write(data, GRACE_S)
+
+    def close(self, patience_s: float = 0.0) -> None:
+        """End the agent, with the run that may still go on, and wait for it.
+
+        For `patience_s` it may end by itself, now that its input has.
+        """
         with contextlib.suppress(OSError):
             self._requests.close()
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
+        if not self._over(patience_s):
+            self._process.terminate()
+        if not self._over(5.0):
             self._process.kill()
             self._process.wait()
         self._answers.close()
@@ -103,10 +115,19 @@ class Dialogue:
                     raise self._gone(f"did not take a request within {timeout_s:.0f} s")
                 left = left[os.write(self._requests.fileno(), left) :]
 
-    def _decode(self, line: bytes) -> Json:
-        """Return the event in `line`; what else an interpreter may print is no agent's answer."""
+    def _over(self, timeout_s: float) -> bool:
+        try:
+            self._process.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _decode(self, line: bytes) -> Json | None:
+        """Return the event in `line`, None for noise; else it is no agent that answers."""
         event = answers.event(line)
-        if event is None:
+        if event is None and self._noise:
+            self._noise -= 1
+        elif event is None:
             told = line[:80].decode(errors="replace").strip()
             raise DeviceError(f"{self.name} does not answer like an agent: {told!r}")
         return event
