@@ -121,7 +121,7 @@ def test_a_death_of_an_instruction_is_a_case_to_leave_out_and_other_deaths_are_f
     told = timeless.explained(died, "Box", "Denverton")
     assert told["status"] == "skipped"
     assert told["reason"] == (
-        "does not run on a Box: it died of SIGILL after the phase 'imported', an instruction that"
+        "does not run on the Box: it died of SIGILL after the phase 'imported', an instruction that"
         " Denverton lacks"
     )
     other = {**died, "reason": "died of SIGSEGV: x"}
@@ -160,7 +160,9 @@ def test_what_cannot_be_compared_has_a_reason(outputs: Any, reason: str, tmp_pat
 
 
 def _plan(tmp_path: Path) -> SessionPlan:
-    artifact = Artifact(path=str(tmp_path / "m"), format="onnx", sha256="0" * 64, size_bytes=90_000_000)
+    artifact = Artifact(
+        path=str(tmp_path / "m"), format="onnx", sha256="0" * 64, size_bytes=90_000_000
+    )
     case = Case(
         device="n5105", model="m", model_digest="1", variant="fp32", backend="onnxruntime",
         runtime_version="1", interpreter="/usr/bin/python3", scenario="single-stream", batch=1,

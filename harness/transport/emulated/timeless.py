@@ -40,6 +40,6 @@ def explained(answer: Json, board: str, cpu: str) -> Json:
     return {
         **answer,
         "status": "skipped",
-        "reason": f"does not run on a {board}: it died of SIGILL{where}, an instruction that {cpu}"
-        " lacks",
+        "reason": f"does not run on the {board}: it died of SIGILL{where}, an instruction that"
+        f" {cpu} lacks",
     }
