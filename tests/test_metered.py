@@ -136,8 +136,8 @@ def test_a_pass_is_made_long_enough_for_the_meter_and_is_given_the_time() -> Non
     request = {"op": "run", "energy_s": 1.5, "timeout_s": 120, "idle_s": 2.0}
     list(MeteredTransport(board, meter("shelly", "http://x", "wall")).run(request))
     list(MeteredTransport(board, meter("shelly", "http://x", "board")).run(request))
-    slow = Pace(period_s=10.0, energy_s=60.0, idle_s=20.0)
-    list(MeteredTransport(board, meter("shelly", "http://x"), slow).run(request))
+    slow = meter("shelly", "http://x", "wall", period_s=10.0)
+    list(MeteredTransport(board, slow).run(request))
     list(
         MeteredTransport(board, meter("shelly", "http://x"), QUICK).run({**request, "energy_s": 90})
     )

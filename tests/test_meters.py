@@ -43,6 +43,10 @@ def test_a_tasmota_counts_in_kilowatt_hours(device: Device, url: str) -> None:
 def test_any_other_meter_is_read_at_its_path(url: str) -> None:
     found = meters.read(meter("http-json", url + "/all"))
     assert (found.power_w, found.energy_wh, found.voltage_v) == (5.0, None, None)
+    counting = meter("http-json", url + "/all", energy_path="phases[0].watts")
+    assert meters.read(counting).energy_wh == 1.0
+    with pytest.raises(Gap, match=r"has no 'phases\[0\]\.wh'"):
+        meters.read(meter("http-json", url + "/all", energy_path="phases[0].wh"))
 
 
 @pytest.mark.parametrize(

@@ -60,14 +60,18 @@ class Inner(Protocol):
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How often a meter is read, and how long the pass and the rest before it are at least."""
 
-    period_s: float = 1.0
+    period_s: float
     energy_s: float
     idle_s: float
 
 
 def pace_of(meter: Meter) -> Pace:
-    """Return the usual pace of a meter of this scope."""
-    return Pace(energy_s=_ENERGY_S[meter.scope], idle_s=_IDLE_S[meter.scope])
+    """Return the meter's own rate, and the usual lengths for its scope."""
+    return Pace(
+        period_s=meter.period_s,
+        energy_s=_ENERGY_S[meter.scope],
+        idle_s=_IDLE_S[meter.scope],
+    )
 
 
 class MeteredTransport:
