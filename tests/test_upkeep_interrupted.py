@@ -59,16 +59,22 @@ def test_compact(tmp_path, template):
 def test_merge(tmp_path, template):
     target = many.of(tmp_path / "target", _B)
     expected = many.seen(template)
+    unfinished = 0
     for lives, store in many.killed_everywhere(target, tmp_path, lambda it: merge(it, template)):
         found = many.seen(store)
         assert found == {name: expected[name] for name in found}
         assert _B in found
+        told = verify(store)
+        assert told.damage == ()
+        unfinished += "boardmark store merge" in str(told.notes)
         merge(store, template)
         assert many.seen(store) == expected
         assert many.once(store)
+        assert not list(store.root.glob("merging/*"))
         if lives % 8 == 0:
             assert verify(store).damage == ()
     assert lives > 8
+    assert unfinished > 4
 
 
 def test_a_merge_that_conflicts(tmp_path):

@@ -20,7 +20,7 @@ from results.lock import store_lock
 from results.schema import TABLES
 from results.storage import MissingError
 from results.store import Store
-from results.upkeep import removal, rewrite
+from results.upkeep import merging, removal, rewrite
 from results.upkeep.untouched import Untouched
 
 _TRIES = 5
@@ -55,6 +55,7 @@ def merge(store: Store, source: Store) -> Merged:
     problems = removal.finish(store)
     before = set(store.catalog().sessions())
     copied: dict[str, int] = {}
+    announced: set[str] = set()
     for _ in range(_TRIES):
         pass_ = _Merge(store, source)
         listing = pass_.listing()
@@ -63,6 +64,7 @@ def merge(store: Store, source: Store) -> Merged:
             pass_.run()
             changed = pass_.listing() != listing
         copied |= pass_.copied
+        announced |= pass_.announced
         if not changed:
             break
     else:
@@ -72,6 +74,7 @@ def merge(store: Store, source: Store) -> Merged:
     problems += quarantine.settle(store.storage, catalog) if conflicts else []
     theirs = set(pass_.theirs)
     after = set(catalog.sessions())
+    merging.close(store.storage, catalog, announced)
     catalog.save()
     return Merged(
         source=source.label,
@@ -114,6 +117,7 @@ class _Merge:
     def __init__(self, store: Store, source: Store) -> None:
         self.problems: list[str] = []
         self.copied: dict[str, int] = {}
+        self.announced: set[str] = set()
         self._storage = store.storage
         self._source = Untouched(source.storage)
         self._here = store.catalog()
@@ -131,6 +135,8 @@ class _Merge:
         """Copy session by session, so that a merge that is interrupted got somewhere."""
         self.theirs = self._there.sessions()
         self._wanted = self._missing()
+        if names := set[str]().union(*self._wanted.values()):
+            self.announced.add(merging.announce(self._storage, self._source.original, names))
         for commit, out in self._there.live("sessions"):
             names = commit.sessions.keys() - out
             if not any(names & wanted for wanted in self._wanted.values()):

@@ -14,7 +14,7 @@ from results.schema import TABLES
 from results.sessions import list_sessions
 from results.storage import MissingError
 from results.store import Store
-from results.upkeep import leftovers, removal
+from results.upkeep import leftovers, merging, removal
 
 _TRIES = 20
 
@@ -39,6 +39,7 @@ def reindex(store: Store) -> Reindexed:
         dropped = _drop_leftovers(store, problems)
         storage.remove(*(entry.path for entry in list(storage.walk(layout.INDEX))))
         problems += quarantine.settle(storage, store.catalog())
+        merging.close(storage, store.catalog(), merging.open_merges(storage))
     catalog = store.catalog()
     parts = _checked(catalog, problems)
     catalog.forget()

@@ -23,7 +23,7 @@ class Untouched:
 
     def __init__(self, storage: Storage) -> None:
         """Name the place."""
-        self._storage = storage
+        self._storage = self.original = storage
         self.label = storage.label
 
     def walk(self, prefix: str = "") -> Iterator[Entry]:

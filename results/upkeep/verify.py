@@ -10,7 +10,7 @@ from results.catalog import Catalog
 from results.intent import pending
 from results.storage import Entry, MissingError
 from results.store import Store
-from results.upkeep import audit, leftovers
+from results.upkeep import audit, leftovers, merging
 from results.upkeep.counts import Facts, facts
 from results.upkeep.untouched import Untouched
 
@@ -85,7 +85,11 @@ class _Check:
         self._damage += (
             f"session {name!r} has two contents and neither is read" for name in catalog.conflicts()
         )
-        self._judge(audit.strays(catalog, frozenset((*journals, *self._interrupted()))))
+        merged = (
+            one for open_ in merging.open_merges(self._storage).values() for one in open_.sessions
+        )
+        expected = frozenset((*journals, *self._interrupted(), *merged))
+        self._judge(audit.strays(catalog, expected))
         self._judge(audit.put_aside(self._storage, catalog, frozenset(hurt)))
         self._left_behind(catalog)
         self._damage += audit.index(self._storage, catalog, known)
@@ -168,6 +172,7 @@ class _Check:
                 f"removing {len(going)} sessions was interrupted: boardmark store reindex "
                 "completes it"
             )
+        self._notes += merging.notes(self._storage, catalog)
         if files := leftovers.unfinished(self._store):
             self._notes.append(
                 f"{len(files)} files were never finished or are being written: boardmark store "
