@@ -184,6 +184,19 @@ def test_rapl_may_wrap_again_between_two_reads_of_one_window(tmp_path, clock):
     assert recorder.powers_w(result["series"]) == pytest.approx([2.5, 2.5, 1.0, 3.5], rel=0.05)
 
 
+def test_the_power_of_a_moment_needs_a_moment_before_it(tmp_path, clock):
+    root = boards.copy("n5105", tmp_path)
+    write(root, "/sys/class/powercap/intel-rapl:0/energy_uj", 0)
+    probe = rapl.find(str(root))
+    assert probe.moment() is None
+    clock.advance(0.5)
+    write(root, "/sys/class/powercap/intel-rapl:0/energy_uj", 4_000_000)
+    assert probe.moment() == pytest.approx(8.0, rel=0.01)
+    clock.advance(0.5)
+    with pytest.raises(Unreadable, match="shows 0 W"):
+        probe.moment()
+
+
 def test_a_counter_that_leaps_is_no_measurement(tmp_path, clock):
     root = boards.copy("n5105", tmp_path)
     probe = rapl.find(str(root))
