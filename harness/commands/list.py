@@ -8,7 +8,7 @@ import time
 
 import msgspec
 
-from harness.commands import options
+from harness.commands import options, shelf
 from harness.printable import one_line
 
 WHAT = ("sessions", "suites", "devices", "models", "variants", "backends")
@@ -19,6 +19,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", choices=WHAT, default="sessions")
     parser.add_argument("--json", action="store_true", help="print objects instead of lines")
     options.add_store(parser)
+    shelf.add_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(rows), indent=1).decode())
         return 0
-    lines = [[one_line(_shown(*cell)) for cell in row.items()] for row in rows]
+    table = shelf.cells(rows) if args.what == "devices" else rows
+    lines = [[one_line(_shown(*cell)) for cell in row.items()] for row in table]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = (f"{text:{width}}" for text, width in zip(line, widths, strict=True))
@@ -80,18 +82,6 @@ def _suites(args: argparse.Namespace) -> list[dict[str, object]]:
     return [{"suite": name, "question": suites.load(name).question} for name in suites.names()]
 
 
-def _devices(args: argparse.Namespace) -> list[dict[str, object]]:
-    import devices
-
-    rows: list[dict[str, object]] = [
-        {"device": "local", "title": "this machine, detected", "aliases": ""}
-    ]
-    for name in devices.names():
-        device = devices.load(name)
-        rows.append({"device": name, "title": device.title, "aliases": ",".join(device.aliases)})
-    return rows
-
-
 def _models(args: argparse.Namespace) -> list[dict[str, object]]:
     from suites.models import zoo
 
@@ -116,7 +106,7 @@ def _backends(args: argparse.Namespace) -> list[dict[str, object]]:
 _LISTS = {
     "sessions": _sessions,
     "suites": _suites,
-    "devices": _devices,
+    "devices": shelf.rows,
     "models": _models,
     "variants": _variants,
     "backends": _backends,
