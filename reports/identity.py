@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import shlex
+from collections.abc import Callable
 
-from harness.types import Json
+from harness.types import Json, Kind
 from harness.units import show
 from reports.figures import DASH
 from reports.session import SessionView
@@ -55,7 +56,7 @@ def session(view: SessionView) -> Facts:
         *([("Kind", plan.kind)] if plan.kind != "run" else []),
         ("Suite", plan.suite),
         ("Cases", counts or DASH),
-        *(_origin(view) if plan.kind == "import" else _order(view)),
+        *_KINDS.get(plan.kind, _order)(view),
         ("Samples per case", f"{samples[0]} to {samples[-1]}" if samples else DASH),
         ("Runtimes", ", ".join(versions) or DASH),
         ("Threads", ", ".join(_threads(view)) or DASH),
@@ -81,6 +82,14 @@ def _origin(view: SessionView) -> Facts:
         ("Imported from", measured.text(told, "file") or DASH),
         ("Runs", str(len(view.runs))),
     )
+
+
+def _trials(view: SessionView) -> Facts:
+    """Return how often something was tried under a limit."""
+    return (("Trials", f"{len(view.runs)}, fresh processes each"), ("Seed", str(view.plan.seed)))
+
+
+_KINDS: dict[Kind, Callable[[SessionView], Facts]] = {"import": _origin, "fit": _trials}
 
 
 def command(view: SessionView) -> str:

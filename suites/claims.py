@@ -39,7 +39,7 @@ RELATIONS: dict[Metric, Relation] = {
     "limit_bytes": Relation(neutral=0.0, higher_is_better=False),
     "limit_to_file": Relation(neutral=0.0, higher_is_better=False),
     "limit_to_ram": Relation(neutral=0.0, higher_is_better=False),
-    "limit_to_budget": Relation(neutral=0.0, higher_is_better=False),
+    "limit_to_budget": Relation(neutral=1.0, higher_is_better=False),
     "at_once": Relation(neutral=0.0, higher_is_better=True),
 }
 
@@ -111,7 +111,12 @@ class _Pair(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def opposite(self) -> bool:
-        """Tell whether our whole interval lies on the other side of no effect."""
+        """Tell whether our whole interval lies on the other side of no effect.
+
+        A bound may lie just there: that something does not fit is at least all that there is.
+        """
+        if self.documented == self.neutral and self.kind != "equal":
+            return self.hi < self.neutral if self.kind == "at_least" else self.lo > self.neutral
         if self.documented > self.neutral:
             return self.hi < self.neutral
         return self.documented < self.neutral and self.lo > self.neutral

@@ -32,12 +32,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What a group used and suffered so far; None where this kernel does not tell.
 
     `peak_bytes` counts everything that is charged to the group, pages of files among it, and so
-    never exceeds its limit. `limit_hits` is how often it ran into the limit and had to give pages
-    back, `refaults` the pages of files that it gave back and needed again.
+    never exceeds its limit. `refaults` are pages of files that it gave back and needed again.
+    (How often it ran into its limit is not read: a kernel of version 1 was seen to count none of
+    them.)
     """
 
     peak_bytes: int | None
-    limit_hits: int | None
     oom_kills: int | None
     major_faults: int | None
     refaults: int | None
@@ -232,7 +232,6 @@ def _usage_1(folder: Path) -> Usage:
     stat = _table(folder / "memory.stat")
     return Usage(
         peak_bytes=_number(folder / "memory.max_usage_in_bytes"),
-        limit_hits=_number(folder / "memory.failcnt"),
         oom_kills=_table(folder / "memory.oom_control").get("oom_kill"),
         major_faults=stat.get("total_pgmajfault"),
         refaults=stat.get("total_workingset_refault_file"),
@@ -244,7 +243,6 @@ def _usage_2(folder: Path) -> Usage:
     stat, events = _table(folder / "memory.stat"), _table(folder / "memory.events")
     return Usage(
         peak_bytes=_number(folder / "memory.peak"),
-        limit_hits=events.get("max"),
         oom_kills=events.get("oom_kill"),
         major_faults=stat.get("pgmajfault"),
         refaults=stat.get("workingset_refault_file"),

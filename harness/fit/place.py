@@ -127,3 +127,21 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError:
         return ""  # not there: the same as a file that names nothing
+
+
+def room(where: Place, root: Path = Path("/")) -> int:
+    """Return the bytes that a group may be given at the most: what is free here, less a tenth.
+
+    A limit on a group above it holds as well.
+    """
+    lines = _text(root / "proc/meminfo").splitlines()
+    free = next((int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), 0)
+    most = int(0.9 * 1024 * free)
+    group = where.memory
+    while (group / "cgroup.procs").exists():
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            word = _text(group / name).strip()
+            if word.isdecimal():
+                most = min(most, int(word))
+        group = group.parent
+    return most

@@ -13,9 +13,8 @@ from collections.abc import Callable
 import msgspec
 
 from harness.fit import search, trial
-from harness.fit.groups import Usage
 from harness.fit.trial import Crew, Seen, Setting, Wanted
-from harness.fit.verdict import Counted, Ending, Judged, judge
+from harness.fit.verdict import Judged, judge
 from harness.stats.capacity import Trial, bracket
 from harness.types import Case, Json, Run, Status, digest
 
@@ -77,7 +76,7 @@ class Fitting:
         # The first one finds out which files are mapped; the second pays for their pages.
         self._make(subject.members, limit, None)
         seen = self._make(subject.members, limit, None)
-        judged = judge(seen.endings, _counted(seen.usage))
+        judged = judge(seen.observed)
         self._hand_over(subject.case, seen, judged, {"what": "reference", "limit_bytes": limit})
         return seen if judged.word == "pass" else None
 
@@ -95,7 +94,7 @@ class Fitting:
 
     def _try(self, subject: Subject, limit: int, what: str, reference: Seen) -> Trial:
         seen = self._make(subject.members, limit, reference.duration_s)
-        judged = judge(seen.endings, _counted(seen.usage), reference.endings)
+        judged = judge(seen.observed, reference.observed)
         self._hand_over(subject.case, seen, judged, {"what": what, "limit_bytes": limit})
         return Trial(limit_bytes=limit, word=judged.word, why=judged.why)
 
@@ -108,7 +107,7 @@ class Fitting:
         passed = {1: True}
         while (count := search.next_count(self._question.together, passed)) is not None:
             seen = self._make(subject.members * count, limit, None)
-            judged = judge(_timeless(seen.endings), _counted(seen.usage))
+            judged = judge(seen.observed)
             facts = {"what": "together", "limit_bytes": limit, "copies": count}
             self._hand_over(subject.case, seen, judged, facts)
             passed[count] = judged.word == "pass"
@@ -139,6 +138,7 @@ class Fitting:
             "slowdown": judged.slowdown,
             "at_once": seen.overlap_s is not None and seen.overlap_s > 0,
             "anonymous_bytes": seen.anonymous_bytes,
+            "loop_refaults": seen.observed.counted.loop_refaults,
             **msgspec.to_builtins(seen.usage),
         }
         run = Run(
@@ -160,13 +160,3 @@ def _reason(judged: Judged) -> str | None:
     if judged.word == "pass":
         return None
     return f"thrashing: {judged.why}" if judged.word == "thrashing" else judged.why
-
-
-def _timeless(endings: tuple[Ending, ...]) -> tuple[Ending, ...]:
-    return tuple(msgspec.structs.replace(one, call_s=None) for one in endings)
-
-
-def _counted(usage: Usage) -> Counted:
-    return Counted(
-        oom_kills=usage.oom_kills, major_faults=usage.major_faults, swap_bytes=usage.swap_bytes
-    )

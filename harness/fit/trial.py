@@ -23,12 +23,12 @@ import msgspec
 from harness.errors import DeviceError
 from harness.fit.groups import Group, Usage
 from harness.fit.place import Place
-from harness.fit.verdict import Ending
+from harness.fit.verdict import Counted, Ending, Observed
 from harness.types import Case, Json
 
 # Together, processes have to be in their loops at the same time: this long, and longer if need be.
 LOOP_S = 2.0
-_ALONE_S = 0.7
+_ALONE_S = 0.4
 _LEAST_TIMEOUT_S = 30.0
 # A trial that takes so many times as long as without a limit is not worth waiting for.
 _PATIENCE = 5.0
@@ -67,11 +67,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen of a trial: an ending per case, what the group used, the whole duration.
 
+    `observed` is what a verdict needs of it.
     `overlap_s` is how long all of them were in their loops at once, None where one did not get
     there. `anonymous_bytes` is the most that all had of their own, by the ends of their phases.
     """
 
-    endings: tuple[Ending, ...]
+    observed: Observed
     usage: Usage
     duration_s: float
     overlap_s: float | None
@@ -117,8 +118,15 @@ class Crew:
             ]
             answers = [future.result() for future in futures]
             usage = group.usage()
+        counted = Counted(
+            oom_kills=usage.oom_kills,
+            major_faults=usage.major_faults,
+            swap_bytes=usage.swap_bytes,
+            loop_refaults=watch.loop_refaults,
+        )
+        endings = tuple(_ending(answer) for answer in answers)
         return Seen(
-            endings=tuple(ending(answer) for answer in answers),
+            observed=Observed(endings=endings, counted=counted),
             usage=usage,
             duration_s=time.monotonic() - began,
             overlap_s=watch.overlap_s(len(answers)),
@@ -154,14 +162,24 @@ class _Watch:
         self._files = files
         self._lock = threading.Lock()
         self._times: dict[str, dict[int, float]] = {"first": {}, "timed": {}}
+        self._refaults: dict[str, int | None] = {}
+
+    @property
+    def loop_refaults(self) -> int | None:
+        """Return the pages read again between the last first call and the first loop's end."""
+        begun, ended = self._refaults.get("first"), self._refaults.get("timed")
+        return None if begun is None or ended is None else max(0, ended - begun)
 
     def hear(self, number: int, event: Json) -> None:
         """Note the time of a phase; where the model is loaded, all that is mapped is mapped."""
-        times = self._times.get(str(event.get("name")))
-        if times is None:
+        name = str(event.get("name"))
+        if name not in self._times:
             return
         with self._lock:
-            times[number] = time.monotonic()
+            refaults = self.group.usage().refaults
+            if name == "first" or not self._times[name]:
+                self._refaults[name] = refaults
+            self._times[name][number] = time.monotonic()
             for pid in self.group.pids():
                 self._files |= _mapped(pid)
 
@@ -173,16 +191,16 @@ class _Watch:
         return min(ended.values()) - max(begun.values())
 
 
-def ending(answer: Json) -> Ending:
+def _ending(answer: Json) -> Ending:
     """Return how one process ended, from the agent's last event."""
     result = answer["result"]
     samples = result.get("samples_ns") or []
     calls = len(samples) + len(result.get("warmup_ns") or [])
-    faults = (result.get("own") or {}).get("major_faults")
     return Ending(
         status=answer["status"],
         reason=answer["reason"],
-        faults_per_call=faults / calls if faults is not None and calls else None,
+        calls=calls,
+        major_faults=(result.get("own") or {}).get("major_faults"),
         call_s=statistics.median(samples) / 1e9 if samples else None,
     )
 
