@@ -27,7 +27,8 @@ PERCENTILES = "p99 stands only where all runs of a case together hold 368 sample
 class _Metric(msgspec.Struct, frozen=True, kw_only=True):
     """A column of the case table: its heading, unit, value and ends of the interval.
 
-    Columns of the same `scale` are shown in one unit, so that they can be compared.
+    Columns of the same `scale` are shown in one unit, so that they can be compared. One that is
+    `optional` is left out where no row has it: a sensor that few boards have.
     """
 
     title: str
@@ -36,6 +37,7 @@ class _Metric(msgspec.Struct, frozen=True, kw_only=True):
     value: Callable[[_Row], float | None]
     lo: Callable[[_Row], float | None] | None = None
     hi: Callable[[_Row], float | None] | None = None
+    optional: bool = False
 
 
 METRICS = (
@@ -79,14 +81,37 @@ METRICS = (
     ),
     _Metric(title="Model file", unit="bytes", scale="file", value=lambda row: row.size_bytes),
     _Metric(title="Energy per inference", unit="j", scale="energy", value=lambda row: row.energy_j),
+    _Metric(
+        title="beyond rest",
+        unit="j",
+        scale="energy",
+        value=lambda row: row.energy_net_j,
+        optional=True,
+    ),
     _Metric(title="Power", unit="w", scale="power", value=lambda row: row.power_w),
+    _Metric(
+        title="at rest", unit="w", scale="power", value=lambda row: row.power_idle_w, optional=True
+    ),
+    _Metric(
+        title="Warmest",
+        unit="c",
+        scale="heat",
+        value=lambda row: row.temperature_end_c,
+        optional=True,
+    ),
+    _Metric(title="Clock", unit="hz", scale="clock", value=lambda row: row.clock_hz, optional=True),
 )
 
 
 def cases(view: SessionView, model: str) -> Grid:
     """Return every measured case of one model with all its figures, grouped by scenario."""
     rows = [row for row in view.rows if row.model == model and row.verdict != "skipped"]
-    scales = [_scale(metric, rows) for metric in METRICS]
+    shown = [
+        metric
+        for metric in METRICS
+        if not metric.optional or any(metric.value(row) is not None for row in rows)
+    ]
+    scales = [_scale(metric, rows) for metric in shown]
     scenarios = dict.fromkeys((row.scenario, row.batch) for row in rows)
     return Grid(
         id=f"cases-{view.models().index(model)}",
@@ -95,14 +120,14 @@ def cases(view: SessionView, model: str) -> Grid:
             Header(text="Case", figures=False),
             *(
                 Header(text=metric.title, unit=unit)
-                for metric, (_, unit) in zip(METRICS, scales, strict=True)
+                for metric, (_, unit) in zip(shown, scales, strict=True)
             ),
         ),
         groups=tuple(
             Group(
                 head=scenario_name(scenario, batch),
                 rows=tuple(
-                    _row(row, [factor for factor, _ in scales])
+                    _row(row, list(zip(shown, (factor for factor, _ in scales), strict=True)))
                     for row in rows
                     if (row.scenario, row.batch) == (scenario, batch)
                 ),
@@ -148,10 +173,10 @@ def doubtful(rows: Sequence[CaseRow]) -> tuple[Grid, ...]:
     )
 
 
-def _row(row: CaseRow, factors: Sequence[float]) -> Row:
+def _row(row: CaseRow, columns: Sequence[tuple[_Metric, float]]) -> Row:
     """Return one case's figures in the units of their columns."""
     cells = []
-    for metric, factor in zip(METRICS, factors, strict=True):
+    for metric, factor in columns:
         ends = (metric.lo(row), metric.hi(row)) if metric.lo and metric.hi else (None, None)
         cells.append(Cell(text=scaled(metric.value(row), factor), detail=interval(*ends, factor)))
     words = [f"{row.runs} runs, {row.samples} samples"]
@@ -184,18 +209,28 @@ def _reason(row: CaseRow) -> Row:
     )
 
 
+def _power_method(row: CaseRow) -> str:
+    """Return how a case's power was had: source, method, scope, readings, and what is not in it."""
+    words = [
+        row.power_source or "unknown source",
+        row.power_method or "unknown method",
+        f"scope {row.power_scope or 'unknown'}",
+    ]
+    if row.power_samples:
+        words.append(f"{row.power_samples} readings a pass")
+    return ", ".join(words)
+
+
 def _notes(rows: Sequence[CaseRow]) -> tuple[str, ...]:
     """Return why a column is empty, once for all rows that share the reason."""
     notes = []
     reasons = dict.fromkeys(row.power_reason for row in rows if row.runs and row.power_w is None)
     for reason in filter(None, reasons):
         notes.append(f"No power and energy: {reason}.")
-    methods = dict.fromkeys(
-        f"{row.power_method or 'unknown method'}, {row.power_scope or 'unknown scope'}"
-        for row in rows
-        if row.power_w is not None
-    )
+    methods = dict.fromkeys(_power_method(row) for row in rows if row.power_w is not None)
     notes += [f"Power and energy: {method}." for method in methods]
+    reasons = dict.fromkeys(row.heat_reason for row in rows if row.runs)
+    notes += [f"No temperature: {reason}." for reason in filter(None, reasons)]
     if any(row.latency_p99_s is None for row in rows):
         notes.append(f"{PERCENTILES}; a dash otherwise.")
     if rows and all(row.latency_sustained_s is None for row in rows):

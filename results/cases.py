@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.types import Case, Json, Origin, Run, SessionPlan, Skip
-from results import capacity, clean, emulation, figures, measured, soak, verdict
+from results import capacity, clean, emulation, figures, heat, measured, soak, verdict
 from results.row import CaseRow
 
 __all__ = ["CaseRow", "runs_per_case", "summarise"]
@@ -141,7 +141,7 @@ def _columns(case: Case, used: Sequence[Run]) -> Json:
     columns = figures.phases(used) | figures.throughput(used, case.batch) | figures.start(used)
     if case.scenario == soak.SCENARIO:
         columns["soak"] = soak.columns(used)
-    return columns | figures.memory(used) | figures.power(used)
+    return columns | figures.memory(used) | figures.power(used) | heat.columns(used)
 
 
 def _skip_row(plan: SessionPlan, skip: Skip, origin: Origin | None) -> CaseRow:

@@ -215,16 +215,36 @@ def power(runs: Sequence[Run]) -> Json:
     """Return mean joules per inference and watts, and how they were had or why not."""
     energies = measured.present([measured.energy_j(run) for run in runs])
     watts = measured.present([measured.number(run.result, "power", "power_w") for run in runs])
-    reported = last(runs, "power")
+    reported = _power_section(runs)
     columns: Json = {
         "energy_j": statistics.fmean(energies) if energies else None,
+        "energy_net_j": _mean(runs, "net_energy_per_inference_j"),
         "power_w": statistics.fmean(watts) if watts else None,
+        "power_idle_w": _mean(runs, "idle_w"),
+        "power_samples": measured.whole(reported, "n"),
+        "power_source": measured.text(reported, "name") or measured.text(reported, "source"),
         "power_method": measured.text(reported, "method"),
         "power_scope": measured.text(reported, "scope"),
     }
     if not energies and not watts:
         columns["power_reason"] = measured.text(reported, "reason") or "no run reports power"
     return columns
+
+
+def _power_section(runs: Sequence[Run]) -> Json:
+    """Return what the last run says that measured power, else the last that says why not.
+
+    Not every run makes a pass for it: a slow meter takes a minute each time.
+    """
+    found = [measured.section(run.result, "power") for run in runs]
+    tried = [section for section in found if section.get("power_w") is not None]
+    tried = tried or [section for section in found if "method" in section or "advice" in section]
+    return (tried or [section for section in found if section] or [{}])[-1]
+
+
+def _mean(runs: Sequence[Run], name: str) -> float | None:
+    found = measured.present([measured.number(run.result, "power", name) for run in runs])
+    return statistics.fmean(found) if found else None
 
 
 def quality(runs: Sequence[Run]) -> Json:

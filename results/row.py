@@ -65,10 +65,16 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
         disk.
     Energy
         `energy_j` joules per inference and `power_w` watts while it runs, means over runs;
-        `power_method` (counter, sampled, external, estimate), `power_scope` (package, module,
-        board, rail, wall), `power_reason` where there is none.
+        both are gross. `power_idle_w` is the power at rest with the model loaded, `energy_net_j`
+        the energy beyond it. `power_source` names the sensor or meter, `power_samples` how often
+        it was read in one pass, `power_method` (counter, sampled, external, estimate),
+        `power_scope` (package, module, board, rail, gpu, wall), `power_reason` where there is none.
     Heat
-        `soak` holds what a soak tells, see results/soak.py; empty for every other scenario.
+        Medians over runs: `temperature_start_c` and `temperature_end_c` of the hottest zone,
+        `heat_reason` where there is none; `clock_hz`, the mean clock of the fastest policy while
+        samples were taken. `runs_throttled` counts the runs that something held back, None where
+        nothing could have shown it. `soak` holds what a soak tells, see results/soak.py; empty for
+        every other scenario.
     Quality
         `quality` by `quality_metric` (higher is better) on `quality_n` samples, `quality_reference`
         of the FP32 source, `quality_loss` = (reference - quality) / reference with its 95 %
@@ -140,10 +146,19 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     steady_file_bytes: int | None = None
     size_bytes: int | None = None
     energy_j: float | None = None
+    energy_net_j: float | None = None
     power_w: float | None = None
+    power_idle_w: float | None = None
+    power_samples: int | None = None
+    power_source: str | None = None
     power_method: str | None = None
     power_scope: str | None = None
     power_reason: str | None = None
+    temperature_start_c: float | None = None
+    temperature_end_c: float | None = None
+    clock_hz: float | None = None
+    runs_throttled: int | None = None
+    heat_reason: str | None = None
     quality_metric: str | None = None
     quality: float | None = None
     quality_reference: float | None = None

@@ -96,7 +96,7 @@ def test_parquet_reads_back(rows, tmp_path):
     assert tuple(table.column_names) == COLUMNS
     for found, row in zip(table.to_pylist(), rows, strict=True):
         wanted = {**msgspec.to_builtins(row), "notes": list(row.notes)}
-        for name in ("evidence", "stop_reasons", "soak"):
+        for name in ("evidence", "stop_reasons", "soak", "fit"):
             assert json.loads(found.pop(name) or "{}") == wanted.pop(name)
         assert found == wanted
     kinds = {field.name: str(field.type) for field in table.schema}
