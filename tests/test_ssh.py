@@ -322,4 +322,4 @@ def test_the_place_of_a_lab_entry() -> None:
 
     place = Place.of(Reachable(name="pi", address="pi@[fe80::1%eth0]:2222"))
     assert (place.host, place.user, place.port) == ("fe80::1%eth0", "pi", 2222)
-    assert place.by_hand == "ssh -p 2222 -l pi fe80::1%eth0"
+    assert place.by_hand == "ssh -p 2222 pi@fe80::1%eth0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,9 @@ import backends
 from harness.errors import DeviceError
 from harness.plan.cases import Runtime
 from harness.types import Json
+
+# What the dynamic loader says of a wheel that was built on a newer system.
+_LIBRARY = re.compile(r"version [`'](GLIBC|GLIBCXX)_([\d.]+)' not found")
 
 
 class Transport(Protocol):
@@ -111,6 +115,13 @@ class Board:
                 probe_s=answer.get("duration_s"),
             )
         reason = answer["reason"]
+        if missing := _LIBRARY.search(reason):
+            library = {"GLIBC": "glibc", "GLIBCXX": "libstdc++ with GLIBCXX"}[missing[1]]
+            reason = (
+                f"the runtime needs {library} {missing[2]}, newer than this system's; install an"
+                " older version of the runtime, or a newer system"
+            )
+            return Runtime(backend=name, interpreter=interpreter, reason=reason)
         if answer["status"] == "crashed":
             reason = f"importing the runtime {reason}"
         install = answer.get("install", backends.TABLE[name]["install"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.errors import BoardLost, DeviceError
 from harness.transport.dialogue import Gone
 from harness.transport.ssh.place import Place
@@ -58,10 +60,9 @@ def explained(place: Place, gone: Gone, status: int | None, interpreter: str) ->
             f"{what} has no interpreter {interpreter!r}",
             "name one that it has as 'python' or among its 'interpreters' in the lab file",
         )
-    if TOO_OLD in gone.words:
-        found = gone.words.rpartition(TOO_OLD)[2].strip(" ,\n")
+    if found := re.search(TOO_OLD + r", this is (\d+\.\d+)", gone.words):
         return DeviceError(
-            f"{interpreter!r} on {what} is too old: the agent needs Python 3.6, {found}",
+            f"{interpreter!r} on {what} is too old: it is Python {found[1]}, the agent needs 3.6",
             "name a newer one as 'python' in the lab file",
         )
     if not gone.words:

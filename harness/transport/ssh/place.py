@@ -41,11 +41,16 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def options(self) -> list[str]:
         """Return the arguments of `ssh` that say who, by which port and by which configuration."""
+        return self._way + (["-l", self.user] if self.user else [])
+
+    @property
+    def _way(self) -> list[str]:
         found = ["-F", str(self.config)] if self.config else []
-        found += ["-p", str(self.port)] if self.port else []
-        return found + (["-l", self.user] if self.user else [])
+        return found + (["-p", str(self.port)] if self.port else [])
 
     @property
     def by_hand(self) -> str:
         """Return what a person types to connect."""
-        return shlex.join(["ssh", *self.options, self.host])
+        return shlex.join(
+            ["ssh", *self._way, f"{self.user}@{self.host}" if self.user else self.host]
+        )

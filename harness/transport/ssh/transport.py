@@ -52,7 +52,7 @@ class SshTransport:
     def __init__(self, connection: Connection, interpreter: str, session: Session) -> None:
         """Start the agent; BoardLost where the board is out of reach, DeviceError for the rest."""
         self._connection = connection
-        self._interpreter = address.path(interpreter)
+        self._interpreter = interpreter
         self._session = session
         self._talk: Dialogue | None = None
         self._open()
@@ -115,10 +115,13 @@ class SshTransport:
 
     def _open(self) -> None:
         """Start the agent: one exchange where the board has it, two where it has to be brought."""
-        program = _program()
         agent, digest = _agent()
         log = tempfile.TemporaryFile()  # noqa: SIM115  the dialogue's to close
-        process = self._connection.start(f"exec {self._interpreter} -u -c '{_BOOTSTRAP}'", log)
+        try:
+            process = self._connection.start(command(self._interpreter), log)
+        except DeviceError:
+            log.close()
+            raise
         self._epoch = self._connection.epoch
         self._process = process
         self._talk = Dialogue(process, f"the agent under {self._interpreter}", log, noise=64)
@@ -133,7 +136,7 @@ class SshTransport:
             "cache_limit_bytes": self._connection.place.cache_limit_bytes,
         }
         try:
-            self._talk.begin(program)
+            self._talk.begin(_program())
             answer = self._last(request, _ARRIVE_S)
             if answer.get("missing"):
                 bring = {"op": "agent", "bytes": len(agent)}
@@ -173,6 +176,11 @@ class SshTransport:
             return self._process.wait(timeout=2.0)
         except subprocess.TimeoutExpired:
             return None
+
+
+def command(interpreter: str) -> str:
+    """Return what the board's login shell is to carry out; UsageError for more than a path."""
+    return f"exec {address.path(interpreter)} -u -c '{_BOOTSTRAP}'"
 
 
 @functools.cache
