@@ -315,6 +315,13 @@ def test_hwmon_samples_a_shunt_monitor(tmp_path, clock):
     assert result["source"] == "/sys/class/hwmon/hwmon3/power1_input"
 
 
+def test_the_kernels_acpi_meter_is_a_slow_mean(tmp_path):
+    meter(tmp_path, 0, "power_meter", power1_average=42_000_000)
+    probe = hwmon.find(str(tmp_path))
+    assert (probe.period_s, probe.window_s, probe.facts.scope) == (1.0, 15.0, "board")
+    assert probe.moment() == pytest.approx(42.0)
+
+
 def test_hwmon_prefers_energy_and_differences_it(tmp_path, clock):
     folder = meter(tmp_path, 0, "ina228", power1_input=7_500_000, energy1_input=1_000_000)
     probe = hwmon.find(str(tmp_path))

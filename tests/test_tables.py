@@ -301,6 +301,12 @@ def test_rest_before_the_energy_pass_is_a_phase_of_its_own():
     }
 
 
+def test_a_reading_without_a_value_stands_once():
+    power = {"power_w": None, "energy_j": None, "reason": "9 power samples where 10 are needed"}
+    found = [reading.metric for reading in probes.readings({"power": power})]
+    assert found == ["power_w", "energy_j"]
+
+
 def test_where_no_power_was_read_the_reason_stands():
     for beside in ({}, {"advice": "put a meter there"}, {"inferences": 4}):
         found = _read({"power": {"reason": "not asked for", **beside}})

@@ -7,6 +7,7 @@ import os
 import shutil
 import statistics
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ HZ = 5.0
 WATCHED_S = 10.0
 BLOCKS = 40
 RUN_S = 0.6
+BESIDE_S = 30.0
+# A moment's reads take under a millisecond; what they leave in the caches is felt a little longer.
+CLOSE_NS = 6_000_000
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +121,55 @@ def test_a_watched_latency_is_that_of_an_unwatched_one(
         for key in ("ratio", "lo", "hi"):
             benchmark.extra_info[f"{name}_{key}"] = getattr(found, key)
     assert overlap(noise, watched), (noise, watched)
+
+
+def test_calls_during_a_reading_take_as_long_as_those_beside_it(
+    benchmark: Any, board: str, local: LocalTransport, tmp_path: Path
+) -> None:
+    """Within one run: what else goes on here moves both sides of a tenth of a second alike.
+
+    The control compares with moments halfway between two readings, at which nobody reads.
+    """
+    pytest.importorskip("onnxruntime")
+    wanted = request(matmul_onnx(tmp_path), "onnxruntime", BESIDE_S, watch_hz=HZ, root=board)
+
+    def run() -> Json:
+        *_, last = local.run(wanted)
+        assert last["status"] == "ok", last["reason"]
+        result: Json = last["result"]
+        return result
+
+    result = benchmark.pedantic(run, rounds=1)
+    durations = result["warmup_ns"][result["fixed_warmup_calls"] :] + result["samples_ns"]
+    calls = list(zip(accumulate(durations), durations, strict=True))
+    moments = result["watch"]["t_s"]
+    for name, shift_s in (("reading", 0.0), ("control", 0.5 / HZ)):
+        near, beside = {}, {}
+        for number, moment_s in enumerate(moments):
+            at_ns = (moment_s + shift_s) * 1e9
+            close = around(calls, [at_ns])
+            apart = around(calls, [at_ns - 4 * CLOSE_NS, at_ns + 4 * CLOSE_NS])
+            if close and apart:
+                near[number], beside[number] = statistics.median(close), statistics.median(apart)
+        found = paired_ratio(beside, near)
+        for key in ("ratio", "lo", "hi"):
+            benchmark.extra_info[f"{name}_{key}"] = getattr(found, key)
+        if name == "reading":
+            assert found.lo is not None
+            assert (found.lo - 1) * HZ * 2 * CLOSE_NS / 1e9 < 0.005, "share of a run's time"
+
+
+def around(calls: list[tuple[int, int]], moments_ns: list[float]) -> list[int]:
+    """Return the durations of the calls, as (end, duration), that touch a moment's surroundings.
+
+    Long calls touch more moments than short ones: compare only what was chosen in this way.
+    """
+    return [
+        took
+        for end, took in calls
+        for at_ns in moments_ns
+        if end - took - CLOSE_NS < at_ns < end + CLOSE_NS
+    ]
 
 
 def overlap(one: Comparison, other: Comparison) -> bool:
