@@ -16,7 +16,7 @@ from harness import units
 from harness.commands import dry_run, options, reach, request, several
 from harness.commands.outcome import conclude
 from harness.commands.progress import Progress, minutes
-from harness.errors import BoardLost, DeviceError
+from harness.errors import BoardLost, DeviceError, UsageError
 from harness.session import prepare as preparing
 from harness.session.boards import Board
 from harness.session.driver import Driver
@@ -80,6 +80,10 @@ def run(args: argparse.Namespace) -> int:
         from harness.commands import fit
 
         return fit.measure(args)
+    if args.together:
+        raise UsageError(
+            "--together tells how many models fit at once", "say where: --fit BOARD --together N"
+        )
     if args.emulate:
         from harness.commands import emulate
 
