@@ -115,7 +115,8 @@ def test_a_counter_that_was_reset_or_stands_still_or_comes_and_goes_is_not_diffe
     reset = [*fine[:30], *(Sample(s.at_s, s.power_w, s.at_s) for s in fine[30:])]
     still = [Sample(s.at_s, s.power_w, 7.0) for s in fine]
     partly = [*fine[:30], Sample(fine[30].at_s, 2.5), *fine[31:]]
-    for samples in (reset, still, partly):
+    back = [*fine[:30], *(Sample(s.at_s, 2.5, (s.energy_wh or 0) - 0.005) for s in fine[30:])]
+    for samples in (reset, still, partly, back):
         found = energy.over(samples, 0.0, 60.0, 1.0)
         assert found.integration == "trapezoid"
         assert found.energy_j == pytest.approx(150.0)
