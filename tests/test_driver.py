@@ -25,7 +25,7 @@ from harness.types import Artifact, Case, Json, Kind, Run, SessionPlan, TensorSp
 SAMPLING = {
     "precision": 0.05,
     "budget_s": None,
-    "timeout_s": 1,
+    "timeout_s": 2,
     "energy_s": 0,
     "run": {"warmup_calls": 1, "warmup_s": 0, "min_samples": 5, "max_samples": 5, "budget_s": 1},
 }

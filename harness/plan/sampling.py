@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.plan import energy
 from harness.plan.choice import Choice
 from harness.types import Json
 from suites import Sampling
@@ -9,8 +10,6 @@ from suites import Sampling
 _DEFAULT_TARGET = 0.05
 # With a budget alone, the time is spent until every case is known this well.
 _BUDGET_GOAL = 0.01
-# Ten samples of a rail that is read ten times a second, and some for its edges.
-_ENERGY_S = 1.5
 # The anchor's share of a block is kept small: about a hundred calls.
 _ANCHOR_S = 0.12
 # What the agent's one message can carry with room to spare.
@@ -22,14 +21,22 @@ _MOST_SOAK_SAMPLES = 1_000_000
 _WATCH_HZ = 4.0
 _LEAST_COOLING_S = 180.0
 
+_USUAL_PASSES = energy.Passes()
 
-def of(sampling: Sampling, choice: Choice, sample_s: float, planned_s: float) -> Json:
+
+def of(
+    sampling: Sampling,
+    choice: Choice,
+    sample_s: float,
+    planned_s: float,
+    power: energy.Passes = _USUAL_PASSES,
+) -> Json:
     """Return what the session remembers of its sampling; `run` and `anchor` are the agent's part.
 
     `precision` is the wanted relative half-width of a case's latency interval and decides the
     verdict "imprecise"; `goal` is the half-width that blocks are added for, None where none are.
     One run may stop early at half the wanted precision, at 1 % at the most. `planned_s` is the time
-    that was announced.
+    that was announced. `power` says how long each pass for power is, and how many blocks have one.
 
     A soak adds `soak_s`, `watch_hz` (how often the agent reads temperature and clock meanwhile) and
     `cool_timeout_s` (how long a board may take to cool before it: what warmed it took as long).
@@ -41,8 +48,11 @@ def of(sampling: Sampling, choice: Choice, sample_s: float, planned_s: float) ->
         "goal": choice.precision or (_BUDGET_GOAL if choice.budget_s else None),
         "budget_s": choice.budget_s,
         "planned_s": planned_s,
-        "timeout_s": sampling.timeout_s + (soak_s or sample_s),
-        "energy_s": _ENERGY_S,
+        "timeout_s": sampling.timeout_s + (soak_s or sample_s) + power.energy_s + power.idle_s,
+        "energy_s": power.energy_s,
+        "idle_s": power.idle_s,
+        "energy_blocks": power.blocks,
+        "energy_reason": power.reason,
         "run": {
             "warmup_calls": sampling.warmup_runs,
             "warmup_s": min(sampling.warmup_s, sample_s),

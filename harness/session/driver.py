@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from harness.errors import BoardLost, DeviceError
-from harness.plan import pace
+from harness.plan import energy, pace
 from harness.session import cooling, requests
 from harness.session.boards import Board
 from harness.session.schedule import Block, Schedule, State
@@ -58,6 +58,7 @@ class Driver:
         self._planned = sum(len(block) for block in plan.order)
         self._took_s: dict[str, float] = {}
         self._misses = dict.fromkeys(self._cases, 0)
+        self._passes = dict.fromkeys(self._cases, 0)
         self._began = time.monotonic()
         self._before_s = sum(run.duration_s for run in journal.runs)
         for run in journal.runs:
@@ -141,6 +142,8 @@ class Driver:
         result = answer["result"]
         if block.repeats is not None:
             result["repeats"] = block.repeats
+        if reason := self._plan.sampling.get("energy_reason"):
+            result["power"] = {"reason": reason, "advice": "give it a longer --budget"}
         samples = tuple(result.pop("samples_ns", ()))
         return Run(
             run_id=digest([self._plan.session_id, case.key, block.number]),
@@ -163,7 +166,7 @@ class Driver:
         self._lost = None
         try:
             transport = self._board.under(case.interpreter)
-            request = requests.of(case, self._plan, transport)
+            request = requests.of(case, self._plan, transport, self._passes[case.key])
             request["sampling"] = pace.shortened(request["sampling"], self._share())
             request["evaluate"] = self._scorer.wanted(case)
             cool_s = self._plan.sampling.get("cool_timeout_s")
@@ -187,5 +190,6 @@ class Driver:
             self._scorer.remember(self._cases[run.case_key], run.quality)
         if run.status == "ok":
             self._misses[run.case_key] = 0
+            self._passes[run.case_key] += energy.was_made(run.result)
         else:
             self._misses[run.case_key] += _GIVE_UP_AFTER if run.status == "skipped" else 1

@@ -14,11 +14,12 @@ from devices.lab import Reachable
 from devices.reached import reached
 from devices.schema import Device
 from harness.errors import UsageError
-from harness.plan import anchor, order, pace, sampling
+from harness.plan import anchor, energy, order, pace, sampling
 from harness.plan import cases as planning
 from harness.plan.choice import Choice
 from harness.plan.points import Point, expand
 from harness.session.boards import Board
+from harness.stats.readings import section
 from harness.types import Artifact, Case, Json, Model, SessionPlan, Skip
 from results import history
 from results.store import Store
@@ -223,7 +224,12 @@ def _sampling(
     choice, suite = request.choice, found.suite.sampling
     efforts = {case.key: pace.effort(case, found.runtimes, request.known) for case in cases}
     wanted_s = choice.soak_s or choice.sample_s or suite.sample_s
-    sample_s = pace.sample_s(wanted_s, choice.budget_s, list(efforts.values()), len(ordered))
+    power = energy.passes(found.identity, request.place.meter if request.place else None)
+    power_s = _power_s(request, found, power, cases, len(ordered))
+    power = energy.within(power, power_s, choice.budget_s)
+    power_s = power_s if power.energy_s else 0.0
+    budget_s = choice.budget_s - power_s if choice.budget_s else None
+    sample_s = pace.sample_s(wanted_s, budget_s, list(efforts.values()), len(ordered))
     run_s = {
         case.key: sampling.anchor()["budget_s"]
         if case.model == anchor.MODEL
@@ -232,5 +238,22 @@ def _sampling(
         )
         for case in cases
     }
-    planned_s = pace.total_s(ordered, efforts, run_s) * pace.REPEATS
-    return sampling.of(suite, choice, sample_s, choice.budget_s or planned_s)
+    planned_s = pace.total_s(ordered, efforts, run_s) * pace.REPEATS + power_s
+    return sampling.of(suite, choice, sample_s, choice.budget_s or planned_s, power)
+
+
+def _power_s(
+    request: Request,
+    found: Outline,
+    power: energy.Passes,
+    cases: tuple[Case, ...],
+    blocks: int,
+) -> float:
+    """Return the seconds of passes for power that no earlier session's figures include."""
+    place = request.place
+    if not (place and place.meter) and not section(found.identity, "power", "source"):
+        return 0.0
+    counted = [case for case in cases if case.model != anchor.MODEL]
+    if power.blocks is None:
+        counted = [case for case in counted if case.key not in request.known]
+    return power.total_s(len(counted), blocks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 
 import msgspec
@@ -12,8 +13,11 @@ from harness.types import Artifact, Case, Json, SessionPlan
 from suites.models.content import file_sha256
 
 
-def of(case: Case, plan: SessionPlan, transport: Transport) -> Json:
-    """Return the run request for `case`; its artifact is put where the agent can read it."""
+def of(case: Case, plan: SessionPlan, transport: Transport, passes: int = 0) -> Json:
+    """Return the run request for `case`; its artifact is put where the agent can read it.
+
+    `passes` is how often its power was measured before: the plan says how often it is to be.
+    """
     anchor = case.side.startswith("anchor")
     artifact = case.artifact
     files = [artifact.path, *artifact.files]
@@ -31,11 +35,22 @@ def of(case: Case, plan: SessionPlan, transport: Transport) -> Json:
         "seed": plan.seed,
         "batch": case.batch,
         "sampling": plan.sampling["anchor" if anchor else "run"],
-        "energy_s": 0 if anchor else plan.sampling["energy_s"],
+        **_power(plan, wanted=not anchor and passes < _most_passes(plan)),
         "watch_hz": None if anchor else plan.sampling.get("watch_hz"),
         "slow_down": case.slow_down,
         "timeout_s": plan.sampling["timeout_s"],
     }
+
+
+def _most_passes(plan: SessionPlan) -> float:
+    blocks = plan.sampling.get("energy_blocks")
+    return math.inf if blocks is None else float(blocks)
+
+
+def _power(plan: SessionPlan, wanted: bool) -> Json:
+    if not wanted:
+        return {"energy_s": 0, "idle_s": None}
+    return {"energy_s": plan.sampling["energy_s"], "idle_s": plan.sampling.get("idle_s") or None}
 
 
 def _sha256s(places: dict[str, str], artifact: Artifact) -> dict[str, str]:
