@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -12,14 +13,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import handmade
 import msgspec
 import pytest
 from ssh_server import Server, alive, served, wait_for
 
 from harness.errors import BoardLost, DeviceError
+from harness.plan import order
 from harness.session.boards import Board
+from harness.session.driver import Driver
+from harness.session.schedule import RunSchedule
+from harness.session.scoring import Scorer
+from harness.session.strikes import Strikes
 from harness.transport.ssh import Place, SshTransport, connector
 from harness.transport.ssh import transport as transports
+from harness.types import Artifact, Case, Run, SessionPlan, TensorSpec
 
 Make = Callable[..., dict[str, Any]]
 
@@ -323,3 +331,60 @@ def test_the_place_of_a_lab_entry() -> None:
     place = Place.of(Reachable(name="pi", address="pi@[fe80::1%eth0]:2222"))
     assert (place.host, place.user, place.port) == ("fe80::1%eth0", "pi", 2222)
     assert place.by_hand == "ssh -p 2222 pi@fe80::1%eth0"
+
+
+def test_a_session_loses_its_board_for_one_run_and_goes_on(
+    board: Server, tmp_path: Path, null_request: Make
+) -> None:
+    request = null_request(latency_us=1000)
+    chosen = slow_plan(Path(request["artifact"]))
+    cutters: list[threading.Thread] = []
+
+    class Watching:
+        def starts(self, case: Case, done: int, total: int, remaining_s: float | None) -> None:
+            if done == 1:
+                cutters.append(threading.Thread(target=self.cut))
+                cutters[0].start()
+
+        def cut(self) -> None:
+            wait_for(board.children)
+            board.cut()
+
+        def finished(self, case: Case, run: Run) -> None:
+            pass
+
+    pages = Pages()
+    with (
+        Board(connector(board.place, "ours"), lambda _: sys.executable) as reached,
+        Scorer(chosen.cases, {}, {}) as scorer,
+    ):
+        driver = Driver(chosen, reached, pages, scorer)
+        driver.strikes = Strikes((0.0, 0.0))
+        driver.run(Watching(), RunSchedule(chosen))
+    cutters[0].join()
+    assert [run.status for run in pages.runs].count("ok") == len(pages.runs) - 1
+    assert pages.runs[1].status == "failed"
+    assert "connection to board 'desk-board' was lost" in str(pages.runs[1].reason)
+
+
+class Pages:
+    """A journal in memory."""
+
+    def __init__(self) -> None:
+        self.runs: tuple[Run, ...] = ()
+
+    def append(self, run: Run) -> None:
+        self.runs = (*self.runs, run)
+
+
+def slow_plan(path: Path) -> SessionPlan:
+    content = hashlib.sha256(path.read_bytes()).hexdigest()
+    artifact = Artifact(path=str(path), format="null", sha256=content, size_bytes=1)
+    inputs = (TensorSpec(name="x", dtype="float32", shape=(1, 4)),)
+    case = msgspec.structs.replace(
+        handmade.FP32, backend="null", artifact=artifact, inputs=inputs, affinity=None
+    )
+    rule = {"warmup_calls": 1, "warmup_s": 0, "min_samples": 5, "max_samples": 500, "budget_s": 0.5}
+    sampling = {"run": rule, "energy_s": 0, "timeout_s": 20.0, "precision": 0.05, "budget_s": None}
+    blocks = order.blocks({case.key: 4}, 1)
+    return handmade.plan(cases=(case,), skipped=(), order=blocks, blocks=4, sampling=sampling)

@@ -13,6 +13,8 @@ import json
 import os
 import sys
 
+_SIZES = "sizes.json"
+
 
 def cache():
     """Return the one folder on a board that is ours."""
@@ -29,7 +31,7 @@ def arrive(stream):
     sys.stdout.flush()
     agent = os.path.join(cache(), "agent", request["sha256"])
     try:
-        if not os.path.isdir(agent):
+        if not _whole(agent):
             os.makedirs(os.path.dirname(agent), 0o700, exist_ok=True)
             _say(request, missing=True)
             request["id"], packed = _taken(stream)
@@ -43,6 +45,16 @@ def arrive(stream):
     return os.execv(  # noqa: S606
         sys.executable, [sys.executable, agent, "--session", session]
     )
+
+
+def _whole(agent):
+    """Tell whether the agent lies there with all its files: a loss of power can empty some."""
+    try:
+        with open(os.path.join(agent, _SIZES)) as stream:
+            sizes = json.load(stream)
+        return all(os.path.getsize(os.path.join(agent, name)) == sizes[name] for name in sizes)
+    except (OSError, ValueError):
+        return False
 
 
 def _taken(stream):
@@ -65,12 +77,16 @@ def _unpack(packed, agent):
     import zipfile
 
     part = "%s.%d" % (agent, os.getpid())
+    archive = zipfile.ZipFile(io.BytesIO(packed))
     try:
-        zipfile.ZipFile(io.BytesIO(packed)).extractall(part)
+        archive.extractall(part)
+        with open(os.path.join(part, _SIZES), "w") as stream:
+            json.dump({entry.filename: entry.file_size for entry in archive.infolist()}, stream)
+        shutil.rmtree(agent, ignore_errors=True)
         os.rename(part, agent)
     except OSError:
         shutil.rmtree(part, ignore_errors=True)
-        if not os.path.isdir(agent):
+        if not _whole(agent):
             raise
 
 
@@ -80,6 +96,4 @@ def _say(request, **facts):
 
 
 if __name__ == "__main__":
-    # What lies in the home folder must not stand in for the standard library.
-    sys.path = [folder for folder in sys.path if folder]
     arrive(sys.stdin.buffer)

@@ -27,6 +27,7 @@ class Desk:
         self._stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)  # whatever prints by accident cannot break the protocol
         self._idle_s = idle_s
+        self._attached = attached
         self._buffer = b""
         self._poll = select.poll()
         self._poll.register(self._stream.fileno(), 0)
@@ -77,7 +78,9 @@ class Desk:
                 return b""
             block = os.read(0, _BLOCK_BYTES)
             if not block:
-                return b""
+                # By hand the last line may lack its end; half a line of a lost desk is nothing.
+                line, self._buffer = self._buffer, b""
+                return b"" if self._attached else line
             self._buffer += block
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line

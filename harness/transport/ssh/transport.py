@@ -26,9 +26,11 @@ from harness.types import Json
 
 # The whole of what the board's login shell reads, but for the interpreter: the program that takes
 # the agent in comes over stdin. Python 2 must be able to read it too, to say that it is too old.
+# What lies in the home folder, where this starts, must not stand in for the standard library.
 _BOOTSTRAP = (
     "import sys; sys.version_info < (3, 6) and sys.exit("
-    f'"{failures.TOO_OLD}, this is %d.%d" % sys.version_info[:2]); f = sys.stdin.buffer; '
+    f'"{failures.TOO_OLD}, this is %d.%d" % sys.version_info[:2]); '
+    "sys.path = [path for path in sys.path if path]; f = sys.stdin.buffer; "
     'exec(compile(f.read(int(f.readline())), "arrive", "exec"))'
 )
 _ARRIVE_S = 30.0
