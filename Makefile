@@ -15,7 +15,8 @@ TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help bench quick report doctor test test-fast check format bench-self install install-dev \
-        install-tflite-runtime install-peers peers simulate prove torture grow agent clean distclean
+        install-tflite-runtime install-peers peers simulate prove torture grow test-oldest emulate agent clean \
+        distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,10 +42,14 @@ test: $(VENV)/installed-dev ## set up and pass the tests, static checks included
 test-fast: $(VENV)/installed-dev ## the tests that need no runtime, toolchain or browser
 	@$(BIN)/python -m pytest -m "not toolchain and not browser"
 
+test-oldest: $(VENV)/installed-dev ## the agent's tests on Python 3.6, as a stock JetPack 4.6 has it
+	@PYTHONPATH=tests $(BIN)/python -m oldest
+
 check: $(VENV)/installed-dev ## format, lint, types, floors, Python 3.6 on the board side: seconds
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/vermin --target=3.6- --violations --no-tips --quiet harness/__init__.py harness/agent backends
+	@$(BIN)/vermin --target=3.6- --violations --no-tips --quiet harness/__init__.py harness/agent backends \
+	  tests/oldest/cases.py
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 
@@ -68,6 +73,9 @@ grow: $(VENV)/installed-dev ## how the questions to a store grow up to a million
 
 peers: $(VENV)/installed-dev .venv-peers/installed ## measure beside the other tools, write docs/peers.md
 	@PYTHONPATH=tests $(BIN)/python -m proof.peers $(ARGS)
+
+emulate: $(VENV)/installed-dev ## the quantization suite as four boards' processors, rewrite the table of docs/boards.md
+	@PYTHONPATH=tests $(BIN)/python -m proof.emulate $(ARGS)
 
 agent: $(VENV)/installed ## write agent.pyz, the board's side in one file
 	@$(BIN)/boardmark agent -o agent.pyz

@@ -1,5 +1,7 @@
 """Get the Python that a stock JetPack 4.6 has: the 3.6 of Ubuntu 18.04, from Ubuntu's archive.
 
+Where that archive is, debootstrap knows, or $BOARDMARK_UBUNTU_MIRROR says.
+
 apt fetches the packages into the cache, with settings of its own, so that nothing of this machine
 changes; what came is compared with the digests below and unpacked, never installed.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,7 +19,9 @@ from pathlib import Path
 from harness import places
 
 _SUITES = ("bionic-updates", "bionic")
-_SOURCE = "deb [trusted=yes arch=amd64] http://archive.ubuntu.com/ubuntu {suite} main\n"
+_SOURCE = "deb [trusted=yes arch=amd64] {mirror} {suite} main\n"
+_KNOWN_BY = Path("/usr/share/debootstrap/scripts/bionic")
+_MIRROR = re.compile(r"^\s*\*\)\s*default_mirror (\S+)", re.MULTILINE)
 # The archive's key is not on every machine: the digests are what the packages are trusted by.
 PACKAGES = {
     "python3.6-minimal": "c3667fc0122006d01167533c100461a8325646beecd007b33ccb4949a460302f",
@@ -83,7 +88,7 @@ def _download(work: Path) -> list[Path]:
     for name in ("etc", "state/lists/partial", "cache/archives/partial", "packages"):
         (work / name).mkdir(parents=True)
     (work / "state/status").touch()
-    sources = "".join(_SOURCE.format(suite=suite) for suite in _SUITES)
+    sources = "".join(_SOURCE.format(mirror=_mirror(), suite=suite) for suite in _SUITES)
     (work / "etc/sources.list").write_text(sources)
     (work / "apt.conf").write_text(_CONFIGURATION.format(work))
     settings = {"APT_CONFIG": str(work / "apt.conf")}
@@ -96,6 +101,18 @@ def _download(work: Path) -> list[Path]:
             raise Unavailable(f"{path.name} is not the file whose digest is known")
         found.append(path)
     return found
+
+
+def _mirror() -> str:
+    """Return where Ubuntu's archive is; raise Unavailable where nobody knows."""
+    named = os.environ.get("BOARDMARK_UBUNTU_MIRROR")
+    if named:
+        return named
+    known = _KNOWN_BY.read_text(encoding="utf-8") if _KNOWN_BY.exists() else ""
+    found = _MIRROR.search(known)
+    if found is None:
+        raise Unavailable("install debootstrap, or name a mirror in BOARDMARK_UBUNTU_MIRROR")
+    return found.group(1)
 
 
 def _run(words: list[str], where: Path, settings: dict[str, str]) -> None:
