@@ -74,9 +74,10 @@ def test_a_board_without_memory_or_cores_cannot_be_played(
 
 
 def test_what_fits_is_told_kept_and_shown_again(
-    shelf: Path, capsys: pytest.CaptureFixture[str]
+    shelf: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits()
+    monkeypatch.setattr("harness.fit.search.MOST", 4)
     _profile(shelf, 1 << 30, usable=800_000_000)
     words = ["run", "--fit", "matchbox", "--model", "null-model", "--store", str(shelf / "s")]
     assert cli.main([*words, "--json", "--no-report"]) == 0

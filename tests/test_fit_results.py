@@ -149,6 +149,7 @@ def test_how_many_at_once_and_what_stopped_one_more(tmp_path: Path) -> None:
         _fact("together", 3.87 * GB, copies=4),
         _fact("together", 3.87 * GB, "thrashing", copies=6, why="read again"),
         _fact("together", 3.87 * GB, copies=5),
+        _fact("together", 3.87 * GB, copies=7),  # luck: fewer than that did not pass
     )
     row = _view(tmp_path, *facts, together=8).rows[0]
     assert (row.fit["at_once"], row.fit["at_once_bound"]) == (5, 8)
@@ -238,6 +239,7 @@ def test_a_gpt_2_that_loads_contradicts_the_claim_and_one_that_does_not_supports
     size = 3_200 * MB
     loads = _one("GPT-2", size_bytes=size, limit_bytes=3_300 * MB, failing_bytes=3_200 * MB)
     assert loads.finding.verdict == "not reproduced"
+    assert loads.finding.reason == "the effect points the other way"
     stuck = _one("GPT-2", size_bytes=size, limit_bytes=5 * GB, failing_bytes=4_800 * MB)
     assert stuck.finding.verdict == "reproduced"
     never = _one("GPT-2", size_bytes=size, limit_bytes=None, failing_bytes=3_600 * MB)
