@@ -33,6 +33,8 @@ def verdict(rows: Sequence[CaseRow], model: str) -> str:
     """Return in one sentence which cases of a model were held down, and how much it cost."""
     if not rows:
         return f"No soak of {model} gave a figure."
+    if not any(row.soak.get("throttle_known", True) for row in rows):
+        return f"Whether {model} is held down cannot be told: {told(rows[0].soak)}."
     held = [row for row in rows if number(row.soak, "throttle_s") is not None]
     lasted = show(max(number(row.soak, "duration_s") or 0.0 for row in rows), "s")
     known = [row for row in rows if number(row.soak, "slower_by") is not None]

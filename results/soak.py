@@ -4,6 +4,7 @@
     latency_burst_s                   median call of the first 10 s
     latency_sustained_s, slower_by    median call of the last third, and by what share it is slower
     throttle_s, throttle_evidence     the first moment the board was held down, and what shows it
+    throttle_known                    false where nothing could have shown it
     temperature_start_c, _max_c       of the hottest zone
     clock_burst_hz, _sustained_hz     mean of the fastest policy over the same stretches
     power_burst_w, _sustained_w       the same of the power, where it could be read on the side
@@ -51,7 +52,7 @@ def columns(runs: Iterable[Run]) -> Json:
     return {**figures, **words, **counts, "reasons": reasons}
 
 
-_WORDS = ("throttle_evidence", "power_source", "reasons")
+_WORDS = ("throttle_evidence", "throttle_known", "power_source", "reasons")
 
 
 def of_run(run: Run) -> Json:
@@ -71,6 +72,7 @@ def of_run(run: Run) -> Json:
         "slower_by": sustained_s / burst_s - 1 if sustained_s and burst_s else None,
         "throttle_s": held.at_s,
         "throttle_evidence": held.evidence,
+        "throttle_known": held.known,
         "power_source": source,
         **_hottest(list(soak.curves(watch, "temperature_c").values())),
         **_ends("clock", "hz", _fastest(list(soak.curves(watch, "frequency_hz").values()))),

@@ -50,6 +50,7 @@ def test_a_row_tells_when_its_board_was_held_down_and_what_it_cost(view: Session
         pytest.approx(6.1, abs=0.1),
     )
     assert (held["runs"], held["throttled_runs"], held["reasons"]) == (1, 1, {})
+    assert held["throttle_known"] is free["throttle_known"] is True
     assert (free["throttle_s"], free["throttle_evidence"], free["throttled_runs"]) == (
         None,
         None,
@@ -76,6 +77,13 @@ def test_what_a_soak_could_not_read_or_reach_is_none_with_a_reason() -> None:
     assert "is too short to tell" in found["reasons"]["throttle_s"]
     assert "a soak shorter than 180 s" in found["reasons"]["latency_sustained_s"]
     assert "a soak shorter than 180 s" in found["reasons"]["slower_by"]
+    assert found["throttle_known"] is False
+    rows = summarise(plan, [run])
+    assert heat.verdict(rows, "minilm-l6") == (
+        "Whether minilm-l6 is held down cannot be told: a soak of 20 s is too short to tell:"
+        " 30 s at least."
+    )
+    assert heat.verdict([], "minilm-l6") == "No soak of minilm-l6 gave a figure."
     assert soaks.columns([msgspec.structs.replace(run, samples_ns=())]) == {}
 
 

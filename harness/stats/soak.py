@@ -48,10 +48,12 @@ class Bin(msgspec.Struct, frozen=True, gc=False):
 class Throttle(msgspec.Struct, frozen=True, kw_only=True):
     """When a board was first held down and what shows it; `at_s` None with a reason instead.
 
-    `evidence` begins with what stood first and goes on with what followed.
+    `evidence` begins with what stood first and goes on with what followed. `known` is false where
+    nothing could have shown it.
     """
 
     at_s: float | None
+    known: bool = True
     evidence: str | None = None
     reason: str | None = None
 
@@ -102,6 +104,7 @@ def throttle(samples_ns: Sequence[int], wall_s: float, watch: Json) -> Throttle:
     if not seen and wall_s < _LEAST_S:
         return Throttle(
             at_s=None,
+            known=False,
             reason=f"a soak of {wall_s:.3g} s is too short to tell: {_LEAST_S:.0f} s at least",
         )
     beside = "" if seen else ", by the latency alone: no sign of the board's own could be read"
