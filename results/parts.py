@@ -112,6 +112,18 @@ def read_shape(storage: Storage, path: str) -> tuple[Footer, pa.Schema]:
     return _footer(shape.metadata, path), shape.remove_metadata()
 
 
+def footer_of(data: bytes, path: str) -> Footer:
+    """Return what `read_footer` does, of bytes that were read and checked."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_metadata(pa.BufferReader(data)).metadata
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptPartError(f"it is not readable as parquet: {error}") from error
+    return _footer(metadata, path)
+
+
 def read_table(
     storage: Storage,
     path: str,
@@ -182,6 +194,7 @@ def _lists(column: pa.ChunkedArray) -> list[list[Any] | None]:
 def divided(footer: Footer, session_ids: Collection[str]) -> tuple[Footer, Footer]:
     """Return the footers of a part without these sessions, and of one with only them."""
     held = footer.sessions
+    footer = msgspec.structs.replace(footer, listing=None)
     others = {name: held[name] for name in held if name not in session_ids}
     alone = {name: held[name] for name in held if name in session_ids}
     return (

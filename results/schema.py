@@ -28,7 +28,7 @@ PARTITIONS = ("month", "device")
 
 _PREFIX = "boardmark."
 _VERSION = re.compile(r"(\d{1,6})(?:\.(\d{1,6}))?")
-_KNOWN = ("schema_version", "table", "writer", "sessions", "device", "month", "content")
+_KNOWN = ("schema_version", "table", "writer", "sessions", "device", "month", "content", "listing")
 
 _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "sessions": (
@@ -158,7 +158,9 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
 
     `sessions` maps the id of each session it covers to the digest of that session's content. A part
     of format 1 covers the one in its name: `content` is that session's digest, `sessions` is empty
-    and `device` and `month` are None. `more` are entries that a newer minor version added.
+    and `device` and `month` are None. In a part of `sessions` that covers one, `listing` is its
+    line in a list as JSON, so that a list need not read rows. `more` are entries that a newer minor
+    version added.
     """
 
     version: str = VERSION
@@ -168,6 +170,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
     device: str | None = None
     month: str | None = None
     content: str | None = None
+    listing: str | None = None
     more: dict[str, str] = {}
 
     @property
@@ -219,6 +222,7 @@ def metadata(footer: Footer) -> dict[bytes, bytes]:
         "device": footer.device,
         "month": footer.month,
         "content": footer.content,
+        "listing": footer.listing,
     }
     known = {name: text for name, text in entries.items() if text is not None}
     return {
@@ -251,6 +255,7 @@ def footer(found: Mapping[bytes, bytes] | None) -> Footer:
         device=texts.get("device"),
         month=texts.get("month"),
         content=texts.get("content"),
+        listing=texts.get("listing"),
         more={name: text for name, text in texts.items() if name not in _KNOWN},
     )
 
@@ -274,8 +279,14 @@ def joined(footers: Sequence[Footer], writer: str) -> Footer:
         if all(one.more.get(name) == text for one in footers)
     }
     newest = max((VERSION, *(one.version for one in footers)), key=_numbers)
-    return msgspec.structs.replace(
-        first, version=newest, writer=writer, sessions=sessions, content=None, more=more
+    return Footer(
+        version=newest,
+        table=first.table,
+        writer=writer,
+        sessions=sessions,
+        device=first.device,
+        month=first.month,
+        more=more,
     )
 
 

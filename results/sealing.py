@@ -10,7 +10,7 @@ import msgspec
 
 from harness.errors import StoreError
 from harness.types import SessionPlan
-from results import intent, journal, layout, parts, quarantine, sessions, tables
+from results import intent, journal, layout, list_line, parts, quarantine, sessions, tables
 from results.catalog import Catalog
 from results.durable import ELSEWHERE, RESUME
 from results.journal import Content
@@ -95,6 +95,7 @@ def _encode(plan: SessionPlan, content: Content) -> _Encoded:
             sessions={plan.session_id: content.digest},
             device=plan.device,
             month=layout.month_of(plan.created_unix_s),
+            listing=list_line.listing_of(rows) if table == "sessions" else None,
         )
         data = parts.encode(rows, footer)
         encoded[table] = footer, data

@@ -10,27 +10,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.errors import StoreError
-from harness.types import Json, Run, SessionPlan, UnixTime
+from harness.types import Json, Run, SessionPlan
 from results import journal, parts, quarantine, tables
-from results.catalog import Catalog, Covered
+from results.catalog import Catalog
 from results.index import Index
+from results.list_line import Entry, lines_of
 from results.storage import MissingError, Storage
 
 if TYPE_CHECKING:
     from results.store import Store
 
+__all__ = ["Entry", "Listing", "Session", "list_sessions", "load", "sealed"]
+
 _TRIES = 20
-_ENTRY_COLUMNS = (
-    "session_id",
-    "created_unix_s",
-    "device",
-    "suite",
-    "models",
-    "cases",
-    "skipped",
-    "runs",
-    "kind",
-)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,21 +33,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     sealed: bool
     problems: tuple[str, ...] = ()
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the list of sessions; cases, skipped and runs are counts."""
-
-    session_id: str
-    created_unix_s: UnixTime
-    device: str
-    suite: str
-    models: tuple[str, ...]
-    cases: int
-    skipped: int
-    runs: int
-    sealed: bool = True
-    kind: str = "run"
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,7 +193,7 @@ def _sealed_entries(storage: Storage, catalog: Catalog, problems: list[str]) -> 
             try:
                 lines = index.get(part.entry)
                 if lines is None:
-                    lines, refused = _lines(storage, catalog, part)
+                    lines, refused = lines_of(storage, catalog, part)
                     problems += refused
                     if not refused:
                         index.put(part.entry, lines)
@@ -233,22 +210,6 @@ def _sealed_entries(storage: Storage, catalog: Catalog, problems: list[str]) -> 
     index.save(catalog.lists)
     catalog.save()
     return entries
-
-
-def _lines(
-    storage: Storage, catalog: Catalog, part: Covered
-) -> tuple[tuple[Entry, ...], list[str]]:
-    """Return the list lines of one part of `sessions`, and a sentence for each bad row."""
-    found = parts.rows(parts.read_table(storage, part.path, _ENTRY_COLUMNS))
-    catalog.remember(part)
-    entries, refused = [], []
-    for row in found:
-        try:
-            entries.append(msgspec.convert(row, Entry))
-        except msgspec.ValidationError as error:
-            session_id = row["session_id"]
-            refused.append(f"{part.path!r} holds no list line of session {session_id!r}: {error}")
-    return tuple(entries), refused
 
 
 def _live(path: Path, problems: Sequence[str]) -> Session:

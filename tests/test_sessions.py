@@ -16,6 +16,7 @@ from results.schema import TABLES
 from results.sessions import Entry, Session, list_sessions, load
 from results.storage import open_storage
 from results.store import Store
+from results.upkeep.compact import compact
 
 _ID = handmade.SESSION_ID
 
@@ -252,3 +253,52 @@ def test_a_listing_reads_no_part_twice(store, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(parts, "read_table", None)
         assert list_sessions(store) == first
+
+
+def _without_index(store):
+    for path in (store.root / "index").glob("*"):
+        path.unlink()
+    return list_sessions(store)
+
+
+def _with_footer(store, **changes):
+    """Put the part of `sessions` again into its place, with another footer."""
+    (path,) = stores.files(store, "sessions")
+    name = str(path.relative_to(store.root))
+    footer = parts.read_footer(store.storage, name)
+    rows = parts.read_table(store.storage, name)
+    path.unlink()
+    footer = msgspec.structs.replace(footer, **changes)
+    parts.publish(store.storage, footer, parts.encode(rows, footer))
+
+
+def test_the_first_listing_reads_footers_only(store, monkeypatch):
+    first = list_sessions(store)
+    assert len(first.entries) == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(parts, "decode", None)
+        assert _without_index(store) == first
+    (path,) = stores.files(store, "sessions")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert _without_index(store).entries == ()
+
+
+@pytest.mark.parametrize("listing", [None, "", "{}", "[" * 10**5, "another"])
+def test_a_footer_without_a_line_of_this_session_leaves_it_to_the_row(store, listing):
+    first = list_sessions(store)
+    if listing == "another":
+        other = msgspec.structs.replace(first.entries[0], session_id="20261120T141500Z-0000")
+        listing = msgspec.json.encode(other).decode()
+    _with_footer(store, listing=listing)
+    assert _without_index(store) == first
+
+
+def test_a_part_of_many_sessions_has_no_line_in_its_footer(store):
+    stores.live(store, session_id="20261121T141500Z-3f2a")
+    store.seal("20261121T141500Z-3f2a")
+    first = list_sessions(store)
+    compact(store)
+    (path,) = stores.files(store, "sessions")
+    footer = parts.read_footer(store.storage, str(path.relative_to(store.root)))
+    assert (footer.listing, footer.more) == (None, {})
+    assert _without_index(store) == first

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.types import Artifact, Case, Model, SessionPlan, TensorSpec
-from results import layout, parts, schema, tables
+from results import layout, list_line, parts, schema, tables
 from results.schema import Footer
 from results.store import Store
 
@@ -98,6 +98,7 @@ def _write_parts(
             sessions=contents,
             device=plans[0].device,
             month=layout.month_of(plans[0].created_unix_s),
+            listing=list_line.listing_of(data) if table == "sessions" and len(plans) == 1 else None,
         )
         encoded = parts.encode(data, footer)
         path = store.root / parts.path_of(footer, encoded)
