@@ -32,6 +32,9 @@ def lock(directory: Path) -> int:
         raise StoreError(
             f"session {directory.name!r} is being written by {who}", "wait until it ends or stop it"
         )
+    if not _is_current(descriptor, directory):
+        os.close(descriptor)
+        return lock(directory)
     _sign(descriptor)
     return descriptor
 
@@ -113,12 +116,18 @@ def _wait(root: Path, wait_s: float) -> int:
     with translated("lock", root / LOCK):
         descriptor = _open(root)
         end = time.monotonic() + wait_s
-        while not _taken(descriptor):
-            if time.monotonic() >= end:
+        while True:
+            if _taken(descriptor):
+                if _is_current(descriptor, root):
+                    break
+                os.close(descriptor)
+                descriptor = _open(root)
+            elif time.monotonic() >= end:
                 who = _holder(descriptor)
                 os.close(descriptor)
                 raise _busy(root, who)
-            time.sleep(_POLL_S)
+            else:
+                time.sleep(_POLL_S)
         _sign(descriptor)
         return descriptor
 
@@ -131,6 +140,14 @@ def _busy(root: Path, who: str) -> StoreError:
 
 def _open(directory: Path) -> int:
     return os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+
+
+def _is_current(descriptor: int, directory: Path) -> bool:
+    """Tell whether a lock's file still lies there: who locks one that was removed is not alone."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), (directory / LOCK).stat())
+    except FileNotFoundError:
+        return False
 
 
 def _taken(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
+from results import lock
 from results.lock import rewriting, store_lock
 
 _ROOT = Path(__file__).parent.parent
@@ -102,3 +103,36 @@ def test_a_reader_sees_that_somebody_held_the_lock_meanwhile(tmp_path):
 def test_a_bucket_has_no_lock():
     with store_lock(None):
         pass
+
+
+@pytest.mark.parametrize("what", ["store", "session"])
+def test_a_lock_whose_file_was_removed_and_made_anew_is_taken_anew(tmp_path, monkeypatch, what):
+    def opened(directory):
+        found = first(directory)
+        if len(descriptors) < 2:  # removed between opening and locking it
+            (directory / "lock").unlink()
+            if not descriptors:
+                (directory / "lock").touch()
+        descriptors.append(found)
+        return found
+
+    descriptors, first = [], lock._open
+    monkeypatch.setattr(lock, "_open", opened)
+    with store_lock(tmp_path) if what == "store" else os.fdopen(lock.lock(tmp_path)):
+        assert len(descriptors) == 3
+        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+        assert rewriting(tmp_path)[1]
+    assert not rewriting(tmp_path)[1]
+
+
+def test_who_waits_for_a_lock_that_was_removed_waits_for_its_holder_all_the_same(tmp_path):
+    process = _hold(tmp_path, 60)
+    steps = threading.Timer(0.1, (tmp_path / "lock").unlink), threading.Timer(0.5, _end, [process])
+    for timer in steps:
+        timer.start()
+    began = time.monotonic()
+    with store_lock(tmp_path, wait_s=30):
+        assert time.monotonic() - began > 0.4
+        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+    for timer in steps:
+        timer.join()
