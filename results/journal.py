@@ -7,6 +7,7 @@ the journal is opened again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -18,13 +19,12 @@ import msgspec
 from harness.errors import StoreError
 from harness.types import Run, SessionPlan
 from results.durable import RESUME, open_file, read_file, sync_directory, translated, write_all
-from results.lines import DamageError, Record, decode, outlasts, readable
+from results.lines import DamageError, Record, decode, is_whole, outlasts, readable
 from results.lock import lock
 from results.storage import MissingError
 
 JOURNAL = "journal.ndjson"
 _LARGEST_NS = 2**63 - 1
-_RECORDS: dict[str, type] = {"plan": SessionPlan, "run": Run, "note": str}
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     `damaged` names each unreadable line before that end; it is empty unless reading was asked to
     salvage. `plan_json` and `run_json`, one for each of `runs`, are the texts themselves, with
     whatever a newer version wrote into them. `digest` (16 hex digits) changes with any of it, and
-    is the same whichever version reads the journal.
+    is the same whichever version reads the journal. `unknown` are kinds of records that only a
+    newer version knows: what such a journal says is not all of it.
     """
 
     plan: SessionPlan | None
@@ -45,6 +46,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     plan_json: bytes = b""
     run_json: tuple[bytes, ...] = ()
     digest: str = ""
+    unknown: tuple[str, ...] = ()
 
 
 def read(path: Path, salvage: bool = False) -> Content:
@@ -81,6 +83,16 @@ def read(path: Path, salvage: bool = False) -> Content:
     return _content(path, records, end, len(tail), tuple(damaged))
 
 
+def check_known(path: Path, content: Content) -> None:
+    """Raise StoreError where a journal holds what this version would lose in sealing it."""
+    if content.unknown:
+        kinds = ", ".join(map(repr, content.unknown))
+        raise StoreError(
+            f"{str(path)!r} holds records of a kind that this version does not know: {kinds}",
+            "upgrade boardmark to bring the session to its end",
+        )
+
+
 def kept_runs(count: int) -> str:
     """Return the clause that tells people what a failure did not cost them."""
     return f"{count} finished {'run is' if count == 1 else 'runs are'} kept in its journal"
@@ -95,19 +107,11 @@ def has_plan(path: Path) -> bool:
     try:
         with open_file(path) as file:
             line = file.readline()
-            return line.endswith(b"\n") and (_is_whole(line) or bool(file.read(1)))
+            return line.endswith(b"\n") and (is_whole(line) or bool(file.read(1)))
     except FileNotFoundError:
         return False
     except OSError:
         return True
-
-
-def _is_whole(line: bytes) -> bool:
-    try:
-        decode(line)
-    except DamageError:
-        return False
-    return True
 
 
 def _content(
@@ -118,6 +122,7 @@ def _content(
     plan_json = b""
     runs: dict[str, tuple[Run, bytes]] = {}
     notes: list[str] = []
+    unknown: dict[str, None] = {}
     hasher = hashlib.sha256()
     try:
         for record in records:
@@ -132,6 +137,7 @@ def _content(
             elif record.kind == "note":
                 notes.append(msgspec.json.decode(body, type=str))
             else:
+                unknown |= {} if record.kind == "plan" else {record.kind: None}
                 continue
             hasher.update(b"%b %d %b\n" % (record.kind.encode(), len(body), body))
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -149,6 +155,7 @@ def _content(
         plan_json=plan_json,
         run_json=tuple(text for _, text in runs.values()),
         digest=hasher.hexdigest()[:16],
+        unknown=tuple(unknown),
     )
 
 
@@ -203,6 +210,7 @@ class Journal:
             held = lock(directory)
         try:
             content = read(path)
+            check_known(path, content)
             if content.plan is None:
                 raise StoreError(
                     f"{str(path)!r} ends before its plan, so nothing was measured in it",
@@ -288,7 +296,5 @@ class Journal:
 
     def _cut(self) -> None:
         """Take back a failed write; where even that fails, the next opening cuts it."""
-        try:
+        with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, self._end)
-        except OSError:
-            return

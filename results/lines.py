@@ -26,7 +26,7 @@ class _Line(msgspec.Struct):
 
 
 class Record(msgspec.Struct):
-    """What a line carries; a kind that only a newer version knows is passed over."""
+    """What a line carries; a kind that only a newer version knows keeps ours from sealing."""
 
     kind: str
     body: msgspec.Raw
@@ -72,6 +72,15 @@ def decode(line: bytes) -> Record:
         return msgspec.json.decode(content, type=Record)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         raise DamageError("is not a whole record") from None
+
+
+def is_whole(line: bytes) -> bool:
+    """Tell whether a line is there to the last bit."""
+    try:
+        decode(line)
+    except DamageError:
+        return False
+    return True
 
 
 def outlasts(line: bytes) -> bool:

@@ -149,6 +149,7 @@ class Store:
             return sealed
         with _locked(directory):
             content = journals.read(directory / journals.JOURNAL)
+            journals.check_known(directory / journals.JOURNAL, content)
             if content.plan is None:
                 raise StoreError(f"{str(directory)!r} holds no plan, so there is nothing to seal")
             try:

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from harness.errors import StoreError
 from results import lines
 from results.journal import JOURNAL, Journal, read
+from results.sessions import load
+from results.store import Store
 
 _ROOT = Path(__file__).parent.parent
 
@@ -142,11 +144,23 @@ def test_a_newer_journal_says_so(directory, monkeypatch):
         read(path)
 
 
-def test_a_record_of_an_unknown_kind_is_passed_over(directory):
-    with Journal.create(directory, handmade.plan()) as journal:
+def test_a_record_of_an_unknown_kind_is_read_past_and_never_dropped(tmp_path):
+    store = Store.create(tmp_path / "store")
+    with store.start(handmade.plan()) as journal:
         journal._append("weather", {"rain": True})
         journal.append(handmade.runs()[0])
-    assert read(directory / JOURNAL).runs == (handmade.runs()[0],)
+        journal._append("weather", {"rain": False})
+        journal._append("plan", handmade.plan())
+    content = read(journal.path)
+    assert (content.runs, content.unknown) == ((handmade.runs()[0],), ("weather",))
+    assert load(store).runs == content.runs
+    before = journal.path.read_bytes()
+    for act in (store.seal, store.resume):
+        with pytest.raises(StoreError, match="does not know: 'weather'; upgrade boardmark") as told:
+            act(handmade.SESSION_ID)
+        assert str(journal.path) in str(told.value)
+    assert journal.path.read_bytes() == before
+    assert store.catalog().sessions() == ()
 
 
 def test_the_same_run_twice_is_one_run_and_another_under_its_name_is_refused(directory):
