@@ -97,13 +97,19 @@ def test_an_agent_that_lost_some_of_its_files_is_brought_again(start: Any, tmp_p
     assert start().arrive()["missing"] is True
 
 
-def test_two_that_bring_the_same_agent_do_not_disturb_each_other(start: Any) -> None:
+def test_two_that_bring_the_same_agent_do_not_disturb_each_other(
+    start: Any, tmp_path: Path
+) -> None:
     one, two = start(), start()
     assert one.arrive()["missing"]
     assert two.arrive("ours")["missing"]
     assert "cache" in one.bring()
+    (agent,) = (tmp_path / ".cache/boardmark/agent").iterdir()
+    before = agent.stat().st_ino
     one.end()
     assert "cache" in two.bring()
+    assert agent.stat().st_ino == before
+    assert list(agent.parent.iterdir()) == [agent]
 
 
 def test_a_desk_that_leaves_in_the_middle_leaves_nothing(start: Any, tmp_path: Path) -> None:

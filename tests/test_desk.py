@@ -72,7 +72,7 @@ def test_a_run_ends_with_the_desk_that_asked_for_it(
     assert back
     to.write(json.dumps(request).encode() + b"\n")
     to.flush()
-    while b"phase" not in back.readline():
+    while b'"loaded"' not in back.readline():
         pass
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     assert children

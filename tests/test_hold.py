@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -188,6 +189,17 @@ def test_two_at_once_do_not_both_get_it(tmp_path: Path) -> None:
         for process in both:
             process.kill()
             process.communicate()
+
+
+def test_one_that_is_taking_the_board_is_waited_for(
+    tmp_path: Path, take: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hold, "_MUTEX_S", 0.2)
+    with (tmp_path / ".mutex").open("w") as mutex:
+        fcntl.flock(mutex, fcntl.LOCK_EX)
+        with pytest.raises(hold.Refused, match="about to take the board"):
+            take()
+    assert take()
 
 
 def test_how_long_is_told_as_people_say_it() -> None:

@@ -180,7 +180,7 @@ def test_a_connection_cut_in_a_run_costs_the_run_and_nothing_stays(
     transport = reach()
     slow = there(transport, null_request({"timeout_s": 60}, latency_us=50_000_000))
     events = transport.run(slow)
-    assert next(events)["event"] == "phase"
+    until_it_calls(events)
     (child,) = board.children()
     (agent,) = board.agents()
     if end == "ours":
@@ -194,6 +194,12 @@ def test_a_connection_cut_in_a_run_costs_the_run_and_nothing_stays(
     assert not alive(child)
     assert not alive(agent)
     assert finish(transport, null_request())["status"] == "ok"
+
+
+def until_it_calls(events: Iterator[dict[str, Any]]) -> None:
+    """Wait for the first inference to go on: nothing is said for long from then on."""
+    while next(events).get("name") != "loaded":
+        pass
 
 
 def masters(transport: SshTransport) -> list[int]:
@@ -216,7 +222,7 @@ def test_an_orphan_that_does_not_notice_is_ended_by_its_successor(
     """As when a cable is pulled: over there nobody closes anything."""
     lost = reach()
     events = lost.run(there(lost, null_request({"timeout_s": 60}, latency_us=50_000_000)))
-    next(events)
+    until_it_calls(events)
     (agent,), (child,) = board.agents(), board.children()
     os.kill(agent, signal.SIGSTOP)
     transport = reach()

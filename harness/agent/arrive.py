@@ -82,12 +82,11 @@ def _unpack(packed, agent):
         archive.extractall(part)
         with open(os.path.join(part, _SIZES), "w") as stream:
             json.dump({entry.filename: entry.file_size for entry in archive.infolist()}, stream)
-        shutil.rmtree(agent, ignore_errors=True)
-        os.rename(part, agent)
-    except OSError:
-        shutil.rmtree(part, ignore_errors=True)
         if not _whole(agent):
-            raise
+            shutil.rmtree(agent, ignore_errors=True)
+            os.rename(part, agent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _say(request, **facts):

@@ -4,7 +4,7 @@
             -> {"folder", "missing": [{"name", "offset"}]}   what is still to be brought, from where
     {"op": "chunk", "key", "name", "offset", "bytes"} + bytes
     {"op": "keep", "key", "name", "sha256"}                  it is complete: check and name it
-    {"op": "fetch", "path"}      -> {"event": "block", "data": base64} ..., and the file is removed
+    {"op": "fetch", "name"}   -> {"event": "block", "data": base64} ..., and the output is removed
     {"op": "ping"}
 
 Every answer is {"status": "ok"} or {"status": "failed", "reason"}. A key stands for one artifact:
@@ -113,9 +113,7 @@ class Depot:
         return {}
 
     def _fetch(self, request, answer):
-        path = request["path"]
-        if os.path.dirname(path) != self.outputs:
-            raise Wrong("%s is none of the outputs" % path)
+        path = _inside(self.outputs, request["name"])
         with open(path, "rb") as stream:
             for block in iter(lambda: stream.read(_BLOCK_BYTES), b""):
                 answer.emit("block", data=base64.b64encode(block).decode("ascii"))

@@ -44,9 +44,9 @@ class Cargo:
             self._there[key] = self._bring(files)
         return self._there[key]
 
-    def fetch(self, there: str, here: Path) -> None:
-        """Bring one file of the agent's here, whole; it is removed there."""
-        events = list(self._told({"op": "fetch", "path": there}, _ANSWER_S))
+    def fetch(self, name: str, here: Path) -> None:
+        """Bring one of the agent's outputs here, whole; it is removed there."""
+        events = list(self._told({"op": "fetch", "name": name}, _ANSWER_S))
         self._check(events[-1])
         write_whole(here, b"".join(base64.b64decode(event["data"]) for event in events[:-1]))
 

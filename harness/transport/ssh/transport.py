@@ -75,15 +75,16 @@ class SshTransport:
 
     def run(self, request: Json) -> Iterator[Json]:
         """Send one run; yield its events; the outputs are here before the last one is."""
-        there = None
+        name = None
         if evaluate := request.get("evaluate"):
             here = Path(evaluate["outputs"])
-            there = f"{self._outputs}/{secrets.token_hex(8)}.npz"
+            name = f"{secrets.token_hex(8)}.npz"
             inputs = self.put([Path(evaluate["inputs"])])[0]
-            request = {**request, "evaluate": {"inputs": inputs, "outputs": there}}
+            there = {"inputs": inputs, "outputs": f"{self._outputs}/{name}"}
+            request = {**request, "evaluate": there}
         for event in self._events(request, float(request.get("timeout_s", 300.0))):
-            if there and event["event"] == "finished" and "evaluated" in event["result"]:
-                self._cargo.fetch(there, here)
+            if name and event["event"] == "finished" and "evaluated" in event["result"]:
+                self._cargo.fetch(name, here)
             yield event
 
     def close(self) -> None:
