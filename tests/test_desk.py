@@ -77,9 +77,13 @@ def test_a_run_ends_with_the_desk_that_asked_for_it(
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     assert children
     to.close()
+    if kind == "socket":
+        ours.shutdown(socket.SHUT_WR)  # what an sshd does when its client's input ends
+    else:
+        back.close()
+    process.wait(timeout=10)
     back.close()
     ours.close()
-    process.wait(timeout=10)
     wait_for(lambda: not any(alive(int(child)) for child in children))
 
 
