@@ -30,7 +30,7 @@ hold.take(folder, session)
 if manner == "parent":
     subprocess.Popen(["sleep", "60"], start_new_session=True)
 print("held", flush=True)
-time.sleep(1 if manner == "leaving" else 60)
+time.sleep(0.5 if manner == "leaving" else 60)
 """
 
 
@@ -62,10 +62,13 @@ def holder(tmp_path: Path) -> Iterator[Holder]:
 
 
 @pytest.fixture
-def take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., hold.Hold]]:
+def take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., hold.Hold]]:
     """Take the board in this process; it is given back."""
     taken: list[hold.Hold] = []
     monkeypatch.setenv(hold.MARK, "")
+    monkeypatch.setattr(hold, "_LEAVING_S", 1.2 if "leave" in request.node.name else 0.3)
 
     def now(**facts: Any) -> hold.Hold:
         taken.append(hold.take(str(tmp_path), session(**facts)))
