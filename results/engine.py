@@ -22,8 +22,10 @@ class UnansweredError(Exception):
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[Any]:
+def connected(readable: Path | None = None) -> Iterator[Any]:
     """Give a database in memory that knows no names but its own, and no files or network.
+
+    With `readable` it may open files below that directory: for questions of ours, not of users.
 
     What does not fit into memory goes to the machine's folder for that: left alone, DuckDB would
     put it where one happens to be. The folder is a new one because DuckDB lets a question read it.
@@ -33,9 +35,16 @@ def connected() -> Iterator[Any]:
     spill = Path(tempfile.gettempdir()) / f"boardmark-{secrets.token_hex(8)}"
     config = {"temp_directory": str(spill), "python_enable_replacements": False}
     with duckdb.connect(config=config) as connection:
+        if readable is not None:
+            connection.execute(f"SET allowed_directories = [{quoted(str(readable))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         yield connection
+
+
+def quoted(text: str) -> str:
+    """Return a text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def check(connection: Any, text: str) -> None:

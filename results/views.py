@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from harness.errors import StoreError
-from results import engine, parts, quarantine, schema, sessions, tables
+from results import engine, layout, parts, quarantine, scan, schema, sessions, tables
 from results.catalog import Covered
 from results.storage import MissingError
 
@@ -90,18 +91,26 @@ class Views:
         import duckdb
         import pyarrow as pa
 
+        # a question of a user's could have files read that are none of the store's views
+        root = self._store.storage.root if question.table is not None else None
+        root = root if scan.readable(root) else None
         for _ in range(_TRIES):
             read: list[Covered] = []
-            with engine.connected() as connection:
+            with engine.connected(root and root.absolute() / layout.PARTS) as connection:
                 try:
                     engine.check(connection, question.text)
                     for table in question.tables:
-                        read += self._define(connection, table, question.scope)
+                        read += self._define(connection, table, question.scope, root)
                     answer = engine.ask(connection, question.text, question.values)
                 except MissingError:
                     self.catalog.forget()
+                except scan.RottenError as rotten:
+                    if not self._broken([rotten.part], rotten):
+                        root = None
                 except (duckdb.Error, pa.ArrowException, OSError) as error:
-                    if not self._broken(read, error):
+                    if root is not None:
+                        root = None  # Arrow tells what is wrong, or reads what DuckDB does not
+                    elif not self._broken(read, error):
                         told = str(error).strip().partition("\n")[0]
                         raise engine.UnansweredError(told) from error
                 else:
@@ -112,8 +121,13 @@ class Views:
             "wait until whoever compacts or prunes it is done",
         )
 
-    def _define(self, connection: Any, table: str, scope: Scope) -> list[Covered]:
-        """Define the view of one table; return the parts that it reads."""
+    def _define(
+        self, connection: Any, table: str, scope: Scope, root: Path | None
+    ) -> list[Covered]:
+        """Define the view of one table; return the parts that it reads.
+
+        With a `root` DuckDB reads them from there by itself, else Arrow does.
+        """
         import pyarrow as pa
 
         beside = self._outside(table)
@@ -121,7 +135,10 @@ class Views:
         plain = [part for part, out in chosen if not out]
         contested = [(part, out) for part, out in chosen if out]
         queries = []
-        if plain:
+        if plain and root is not None:
+            scan.check(root, self.catalog, plain)
+            queries.append(scan.relation(root, table, plain))
+        elif plain:
             connection.register(f"{table}_parts", self._dataset(table, plain))
             queries.append(f"FROM {table}_parts")
         if contested:

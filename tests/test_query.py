@@ -10,15 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 import s3_service
 import stores
+import upkeep_stores as many
 
 from harness.errors import StoreError, UsageError
-from results import parts, sessions
+from results import parts, scan, sessions
 from results.cases import summarise
 from results.nights import Night
 from results.query import Filter, History
 from results.schema import TABLES, joined, logical
 from results.storage import MissingError
 from results.store import Store
+from results.views import Views
 
 _DAY_S = 86_400.0
 _BEGAN_S = 1732112100.0  # 2024-11-20 14:15 UTC
@@ -298,6 +300,67 @@ def test_a_bit_that_rots_after_the_part_was_checked_is_noticed_by_the_page_it_is
     assert (store.root / "quarantine" / path.name).is_file()
 
 
+def test_a_bit_that_rots_is_noticed_whoever_asks_whatever_of_its_part(store):
+    History(store).latest_per_case(Filter())
+    path = _part(store, "runs", _id(9))
+    _rot(path)
+    sizes = "SELECT session_id, size_bytes FROM runs WHERE device = 'local'"
+    assert len(History(store).sql(sizes)) == 110  # the page that rotted is not looked at
+    history = History(store)
+    assert len(history.sql(sizes.replace("size_bytes", "latency_p50_s"))) == 99
+    assert path.stem in history.problems[0]
+
+
+def test_a_footer_that_rots_is_noticed_before_anybody_relies_on_it(store):
+    History(store).latest_per_case(Filter())
+    path = _part(store, "runs", _id(9))
+    data, facts = bytearray(path.read_bytes()), path.stat()
+    data[-200] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    history = History(store)
+    found = history.latest_per_case(Filter(device="local"))
+    assert set(found["session_id"].to_pylist()) == {_id(8)}
+    assert path.stem in history.problems[0]
+
+
+def _told(store):
+    history = History(store)
+    found = (
+        history.latest_per_case(Filter()),
+        history.trend(Filter(), nights=1000),
+        history.runs(Filter()),
+        history.runs(Filter(device="jetson/nano 4")),
+    )
+    assert history.problems == ()
+    return [table.to_pylist() for table in found]
+
+
+@pytest.mark.parametrize("where", ["plain", "device=x", "a[bc]", "it's"])
+def test_what_duckdb_reads_by_itself_is_what_arrow_gives(store, tmp_path, monkeypatch, where):
+    store.root.rename(tmp_path / where)
+    store = Store.open(tmp_path / where)
+    _compact(store, *(_id(night) for night in range(3)), remove=True)
+    many.part_of(store, "runs", [_id(night) for night in range(2, 5)])
+    old = _part(store, "runs", _id(5))
+    many.part_of(store, "runs", [_id(5)], version="2.7", aaa="of a newer version")
+    old.unlink()
+    _seal(store, 71, device="jetson/nano 4")
+    stores.live(store, session_id=_id(72))
+    by_arrow, dataset = [], Views._dataset
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            Views,
+            "_dataset",
+            lambda *words: by_arrow.append(len(words) < 4) or dataset(*words),
+        )
+        own = _told(store)
+    # what parts hold twice always goes through Arrow
+    assert set(by_arrow) == {False, *([True] if where in ("device=x", "a[bc]") else [])}
+    monkeypatch.setattr(scan, "readable", lambda _: False)
+    assert _told(store) == own
+
+
 def test_a_rotten_part_that_cannot_be_moved_is_left_out_all_the_same(store):
     History(store).latest_per_case(Filter())
     path = _part(store, "runs", _id(9))
@@ -360,8 +423,6 @@ def test_a_compaction_in_the_middle_of_a_question_changes_nothing(store, monkeyp
 
 
 def test_a_question_whose_parts_change_each_time_gives_up(store, monkeypatch):
-    from results.views import Views
-
     asked = []
 
     def vanish(self, table, chosen, numbered=False):
@@ -370,7 +431,7 @@ def test_a_question_whose_parts_change_each_time_gives_up(store, monkeypatch):
 
     monkeypatch.setattr(Views, "_dataset", vanish)
     with pytest.raises(StoreError, match="change faster than they can be read"):
-        History(store).runs(Filter())
+        History(store).sql("FROM runs")
     assert len(asked) == 20
 
 

@@ -32,6 +32,7 @@ def _poisoned(where, tables, value):
         if table == "sessions":
             plan = msgspec.json.decode(rows[0]["plan_json"]) | {"created_unix_s": value}
             rows[0]["plan_json"] = msgspec.json.encode(plan).decode()
+        footer = msgspec.structs.replace(footer, listing=None)
         parts.publish(store.storage, footer, parts.encode(rows, footer))
     return store
 
