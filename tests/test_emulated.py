@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,18 @@ def test_a_root_that_cannot_be_fetched_leaves_none_and_says_what_failed(
     with pytest.raises(UsageError, match="cannot fetch Debian's list of packages"):
         root.build(made, tmp_path, lambda text: None)
     assert not (tmp_path / "roots" / made.name).exists()
+
+
+def test_a_release_that_apt_knows_no_source_of_needs_a_mirror(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("BOARDMARK_DEBIAN_MIRROR", raising=False)
+    if shutil.which("apt-get") is None:
+        pytest.skip("needs apt-get")
+    with pytest.raises(UsageError, match="apt has no source of Debian sid-of-nowhere here; name a"):
+        root._mirror("sid-of-nowhere")
+    monkeypatch.setenv("BOARDMARK_DEBIAN_MIRROR", "http://127.0.0.1:9/debian")
+    assert root._mirror("sid-of-nowhere") == "http://127.0.0.1:9/debian"
 
 
 def test_a_host_without_the_programs_is_told_which(

@@ -53,7 +53,8 @@ def measure(args: argparse.Namespace) -> int:
     with _board(args.device) as board:
         found = preparing.outline(wanted, board)
         if args.dry_run:
-            return dry_run.tell(found, args.json)
+            once = tuple(msgspec.structs.replace(point, blocks=1) for point in found.points)
+            return dry_run.tell(msgspec.structs.replace(found, points=once), args.json)
         store = Store.create(args.store)
         ready = _prepared(wanted, found, new_session_id())
         if not ready.plan.cases:

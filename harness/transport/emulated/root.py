@@ -24,7 +24,6 @@ from harness.transport.emulated.recipe import Recipe
 # Where the host's files and folders are mounted when a program starts in the root.
 FOLDERS = ("proc", "sys", "dev/shm", "tmp", "board", "exchange")
 FILES = ("dev/null", "dev/zero", "dev/random", "dev/urandom", "emulator")
-_MIRROR = "http://deb.debian.org/debian"
 _KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _NEEDED = {"apt-get": "apt", "dpkg-deb": "dpkg"}
 _UNREAD = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info")
@@ -103,8 +102,7 @@ def _packages(recipe: Recipe, parts: Path) -> list[Path]:
     for name in ("lists/partial", "archives/partial", "etc"):
         (parts / name).mkdir(parents=True, exist_ok=True)
     (parts / "status").touch()
-    mirror = os.environ.get("BOARDMARK_DEBIAN_MIRROR", _MIRROR)
-    source = f"deb [signed-by={_KEYS}] {mirror} {recipe.release} main\n"
+    source = f"deb [signed-by={_KEYS}] {_mirror(recipe.release)} {recipe.release} main\n"
     (parts / "sources.list").write_text(source, encoding="utf-8")
     (parts / "apt.conf").write_text(_configuration(recipe, parts), encoding="utf-8")
     environment = {**os.environ, "APT_CONFIG": str(parts / "apt.conf"), "LC_ALL": "C.UTF-8"}
@@ -112,6 +110,28 @@ def _packages(recipe: Recipe, parts: Path) -> list[Path]:
     words = ["apt-get", "-q", "-y", "--download-only", "install", *recipe.packages]
     _run(words, "fetch Debian's packages", environment)
     return sorted(archives.glob("*.deb"))
+
+
+def _mirror(release: str) -> str:
+    """Return where Debian's packages are: as the user says, else where apt gets this host's own."""
+    named = os.environ.get("BOARDMARK_DEBIAN_MIRROR")
+    if named:
+        return named
+    told = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE)", "Created-By: Packages"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        text=True,
+    ).stdout
+    for line in told.splitlines():
+        site, _, its_release = line.rpartition(" ")
+        if its_release == release:
+            return site
+    raise UsageError(
+        f"apt has no source of Debian {release} here",
+        "name a mirror of Debian in BOARDMARK_DEBIAN_MIRROR",
+    )
 
 
 def _configuration(recipe: Recipe, parts: Path) -> str:
