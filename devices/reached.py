@@ -10,19 +10,19 @@ import msgspec
 from devices import describe_host, fits, load, local
 from devices.lab import Reachable
 from devices.schema import Device
-from harness.errors import UsageError
+from harness.errors import DeviceError
 
 
 def reached(place: Reachable, identity: Mapping[str, Any]) -> Device:
     """Return the device that an identified board of the lab is.
 
     It bears its profile's name where the lab calls it so too (by name or alias), else the lab's:
-    two boards of one kind are two devices, each with a history of its own. UsageError where it is
+    two boards of one kind are two devices, each with a history of its own. DeviceError where it is
     not what the lab file says.
     """
     found = load(place.profile) if place.profile else local(identity)
     if place.profile and not fits(found, identity):
-        raise UsageError(
+        raise DeviceError(
             f"board {place.name!r} is no {found.title}: it is {describe_host(identity)}",
             "correct its 'profile' or its 'address' in the lab file",
         )

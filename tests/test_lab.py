@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from devices import address, lab
 from devices.reached import reached
 from harness.agent.identify import identify
-from harness.errors import UsageError
+from harness.errors import DeviceError, UsageError
 from harness.toml_lines import line_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -290,7 +290,9 @@ def test_what_a_reached_board_is_called(tmp_path):
     assert reached(found["pi4b"], identity).name == "raspberry-pi-4b"
     assert reached(found["shelf-2"], identity).name == "shelf-2"
     assert reached(found["shelf-2"], identity).title == "Raspberry Pi 4B"
-    with pytest.raises(UsageError, match=r"board 'nano' is no Jetson Nano 4GB: it is Raspberry Pi"):
+    with pytest.raises(
+        DeviceError, match=r"board 'nano' is no Jetson Nano 4GB: it is Raspberry Pi"
+    ):
         reached(found["nano"], identity)
 
 

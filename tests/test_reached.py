@@ -11,7 +11,7 @@ from devices import load
 from devices.lab import Reachable
 from devices.reached import reached
 from harness.agent.identify import identify
-from harness.errors import UsageError
+from harness.errors import DeviceError
 
 
 def place(name: str, profile: str | None = None) -> Reachable:
@@ -36,6 +36,6 @@ def test_another_name_makes_it_a_device_of_its_own(nano: dict[str, Any]) -> None
 
 def test_a_board_that_is_not_what_the_lab_says_is_refused(nano: dict[str, Any]) -> None:
     with pytest.raises(
-        UsageError, match=r"board 'jetson' is no Raspberry Pi 4B.*NVIDIA Jetson Nano"
+        DeviceError, match=r"board 'jetson' is no Raspberry Pi 4B.*NVIDIA Jetson Nano"
     ):
         reached(place("jetson", "raspberry-pi-4b"), nano)

@@ -20,6 +20,7 @@ from harness.types import Json
 GRACE_S = 30.0
 # A million durations are a line of twelve megabytes.
 _LONGEST_BYTES = 2**26
+_LAST_BYTES = 4096
 
 
 class Gone(DeviceError):
@@ -101,8 +102,9 @@ class Dialogue:
 
     def last_words(self) -> str:
         """Return the end of what the process wrote to its stderr."""
-        self._log.seek(0)
-        return self._log.read()[-4096:].decode(errors="replace").strip()
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - _LAST_BYTES))
+        return self._log.read(_LAST_BYTES).decode(errors="replace").strip()
 
     def _write(self, data: bytes, timeout_s: float) -> None:
         left = memoryview(data)
@@ -110,7 +112,8 @@ class Dialogue:
         # One that is gone already cannot be written to; what it said before tells more than that.
         with contextlib.suppress(OSError):
             while left:
-                _, ready, _ = select.select([], [self._requests], [], deadline - time.monotonic())
+                left_s = max(0.0, deadline - time.monotonic())
+                _, ready, _ = select.select([], [self._requests], [], left_s)
                 if not ready:
                     raise self._gone(f"did not take a request within {timeout_s:.0f} s")
                 left = left[os.write(self._requests.fileno(), left) :]
