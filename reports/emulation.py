@@ -38,7 +38,7 @@ def warning(view: SessionView) -> str:
     known = {name: told.get(name) or "unknown" for name in ("qemu", "cpu_model", "system")}
     return (
         f"Emulated: QEMU {known['qemu']} user mode as {known['cpu_model']} on this host"
-        f" ({known['system']}). Nothing here was timed and nothing ran on a {view.plan.device}."
+        f" ({known['system']}). Nothing here was timed and nothing ran on the board itself."
     )
 
 
