@@ -169,8 +169,17 @@ def _notes(rows: Sequence[CaseRow]) -> tuple[str, ...]:
         for reason in dict.fromkeys(text(row.soak, "reasons", name) for row in rows)
         if reason
     ]
-    for source in dict.fromkeys(text(row.soak, "power_source") for row in rows):
+    return (*found, *whose_power(rows))
+
+
+def whose_power(rows: Sequence[CaseRow]) -> tuple[str, ...]:
+    """Return who read the power over time, how, and what it covers: an estimate is called one."""
+    names = ("power_source", "power_method", "power_scope")
+    found = []
+    for told in dict.fromkeys(tuple(text(row.soak, name) for name in names) for row in rows):
+        source, method, scope = told
         if source:
             whose = "the board's own source" if source == "board" else f"the {source} meter"
-            found.append(f"Power over time: {whose}.")
+            how = f"{method or 'unknown method'}, scope {scope or 'unknown'}"
+            found.append(f"Power over time: {whose}, {how}.")
     return tuple(found)

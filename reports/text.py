@@ -109,6 +109,7 @@ def _soaks(view: SessionView, model: str) -> list[str]:
         return []
     title = plain(f"{model}, heat over time (temperature from start to highest)")
     shown = ["  " + plain(f"{label(row)}: {soak.told(row.soak)}", 400) for row in rows]
+    shown += ["  " + plain(note, 400) for note in soak.whose_power(rows)]
     return ["\n".join([title, aligned(soak.lines(rows), (0, 1)), *shown])]
 
 

@@ -9,6 +9,7 @@
     clock_burst_hz, _sustained_hz     mean of the fastest policy over the same stretches
     power_burst_w, _sustained_w       the same of the power, where it could be read on the side
     power_source                      who read the power: "board", or the kind of external meter
+    power_method, power_scope         how, and what of the supply it covers, as in a row
     runs, throttled_runs              figures are medians over runs; the evidence is the first's
     reasons                           {figure: why it is None}
 
@@ -52,7 +53,8 @@ def columns(runs: Iterable[Run]) -> Json:
     return {**figures, **words, **counts, "reasons": reasons}
 
 
-_WORDS = ("throttle_evidence", "throttle_known", "power_source", "reasons")
+_POWER = ("power_source", "power_method", "power_scope")
+_WORDS = ("throttle_evidence", "throttle_known", *_POWER, "reasons")
 
 
 def of_run(run: Run) -> Json:
@@ -62,7 +64,7 @@ def of_run(run: Run) -> Json:
     burst_s = soak.burst_s(run.samples_ns, wall_s)
     sustained_s = soak.sustained_s(run.samples_ns, wall_s)
     held = soak.throttle(run.samples_ns, wall_s, watch)
-    source, power = power_curve(run.result)
+    by, power = power_curve(run.result)
     found: Json = {
         "duration_s": wall_s,
         "calls": measured.whole(run.result, "timed_calls") or len(run.samples_ns),
@@ -73,7 +75,7 @@ def of_run(run: Run) -> Json:
         "throttle_s": held.at_s,
         "throttle_evidence": held.evidence,
         "throttle_known": held.known,
-        "power_source": source,
+        **by,
         **_hottest(list(soak.curves(watch, "temperature_c").values())),
         **_ends("clock", "hz", _fastest(list(soak.curves(watch, "frequency_hz").values()))),
         **_ends("power", "w", power),
@@ -86,17 +88,22 @@ def wall(run: Run) -> float:
     return measured.number(run.result, "timed_wall_s") or sum(run.samples_ns) / 1e9
 
 
-def power_curve(result: Json) -> tuple[str | None, Curve]:
-    """Return who read the power during the calls and what: an external meter before the board."""
+def power_curve(result: Json) -> tuple[Json, Curve]:
+    """Return who read the power during the calls, how, and what: an external meter comes first.
+
+    The first is the columns power_source, power_method and power_scope, None where nothing was.
+    """
     outside = measured.section(result, "watch_external")
-    for source, watch in (
-        (measured.text(outside, "source"), outside),
-        ("board", measured.section(result, "watch")),
+    inside = measured.section(result, "watch")
+    by = measured.section(inside, "power_by")
+    for source, method, scope, watch in (
+        (measured.text(outside, "source"), "external", measured.text(outside, "scope"), outside),
+        ("board", measured.text(by, "method"), measured.text(by, "scope"), inside),
     ):
         known = soak.curves(watch, "power_w").get("", [])
         if known:
-            return source, known
-    return None, []
+            return dict(zip(_POWER, (source, method, scope), strict=True)), known
+    return dict.fromkeys(_POWER), []
 
 
 def _hottest(curves: Sequence[Curve]) -> Json:

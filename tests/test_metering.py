@@ -114,6 +114,11 @@ def test_rest_that_could_not_be_read_says_why_and_leaves_gross_alone(tmp_path, c
     assert "which is not a number" in found.power["idle_reason"]
 
 
+def test_a_run_that_ends_before_its_pass_does_not_say_that_nobody_asked(clock):
+    found = meter(boards.root("nano"))
+    assert found.power == {"reason": "the run ended before its pass for power did"}
+
+
 def test_too_short_a_pass_says_what_this_source_needs(clock):
     found = meter(boards.root("nano"))
     Child(found, clock).part("energy", 0.5, inferences=10, wall_s=0.5)

@@ -71,7 +71,8 @@ def test_what_a_soak_could_not_read_or_reach_is_none_with_a_reason() -> None:
     run = msgspec.structs.replace(run, result={**run.result, "watch": bare})
     found = soaks.columns([run])
     unknown = {name for name, value in found.items() if value is None}
-    assert unknown == set(found["reasons"]) | {"throttle_evidence", "power_source"}
+    words = {"throttle_evidence", "power_source", "power_method", "power_scope"}
+    assert unknown == set(found["reasons"]) | words
     assert found["reasons"]["temperature_max_c"] == "/sys/class/thermal has no zone"
     assert found["reasons"]["power_burst_w"] == "not watched in this run"
     assert "is too short to tell" in found["reasons"]["throttle_s"]
@@ -128,7 +129,12 @@ def test_the_samples_of_a_soak_are_told_apart_from_the_memory_of_a_model(view: S
 
 
 def test_power_over_time_may_come_from_outside(view: SessionView) -> None:
-    outside = {"t_s": [float(at) for at in range(600)], "power_w": [12.0] * 600, "source": "shelly"}
+    outside = {
+        "t_s": [float(at) for at in range(600)],
+        "power_w": [12.0] * 600,
+        "source": "shelly",
+        "scope": "wall",
+    }
     run = view.runs[0]
     run = msgspec.structs.replace(run, result={**run.result, "watch_external": outside})
     found = soaks.of_run(run)
@@ -137,9 +143,23 @@ def test_power_over_time_may_come_from_outside(view: SessionView) -> None:
     rows = summarise(view.plan, [run, view.runs[1]])
     notes = heat.grid(msgspec.structs.replace(view, rows=rows), "minilm-l6")[0].notes
     assert notes == (
-        "Power over time: the shelly meter.",
-        "Power over time: the board's own source.",
+        "Power over time: the shelly meter, external, scope wall.",
+        "Power over time: the board's own source, unknown method, scope unknown.",
     )
+
+
+def test_power_over_time_that_is_an_estimate_is_called_one_wherever_it_is_shown(
+    view: SessionView,
+) -> None:
+    run = view.runs[0]
+    watch = {**run.result["watch"], "power_by": {"method": "estimate", "scope": "module"}}
+    run = msgspec.structs.replace(run, result={**run.result, "watch": watch})
+    rows = summarise(view.plan, [run])
+    assert (rows[0].soak["power_method"], rows[0].soak["power_scope"]) == ("estimate", "module")
+    shown = msgspec.structs.replace(view, rows=rows, runs=(run,))
+    note = "Power over time: the board's own source, estimate, scope module."
+    assert note in table(shown)
+    assert note in heat.grid(shown, "minilm-l6")[0].notes
 
 
 def test_the_terminal_shows_a_line_per_soak_and_what_shows_it(view: SessionView) -> None:

@@ -82,6 +82,8 @@ def test_the_sampling_of_a_soak_is_its_time_and_nothing_else() -> None:
     assert (found["timeout_s"], found["goal"], found["soak_s"]) == (721.5, None, 600)
     assert 2 <= found["watch_hz"] <= 5
     assert found["cool_timeout_s"] == 600
+    day = sampling.of(Sampling(), Choice(suite="s", soak_s=86_400), 86_400, 30)
+    assert 10_000 < 86_400 * day["watch_hz"] <= 50_000, "a day's readings fit one message"
     assert sampling.of(Sampling(), Choice(suite="s", soak_s=20), 20, 30)["cool_timeout_s"] == 180
     usual = sampling.of(Sampling(), Choice(suite="s"), 1.0, 30)
     assert not {"soak_s", "watch_hz", "cool_timeout_s"} & set(usual)

@@ -118,6 +118,12 @@ def test_power_is_watched_where_that_costs_nothing(tmp_path, clock):
     assert "no power of a running board" in found["reasons"]["power_w"]
 
 
+def test_power_that_is_an_estimate_says_so(clock):
+    found = watched(boards.root("agx-orin"), clock, [{}, {}])
+    assert found["power_w"][0] > 0
+    assert (found["power_by"]["method"], found["power_by"]["scope"]) == ("estimate", "module")
+
+
 def test_a_counter_tells_the_mean_power_since_the_moment_before(tmp_path, clock, monkeypatch):
     monkeypatch.setattr("harness.agent.probes.recorder.monotonic_ns", clock)
     root = boards.copy("n5105", tmp_path)

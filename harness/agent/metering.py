@@ -44,6 +44,7 @@ class Meter(object):
             return
         self._facts = probes.describe(self._probe)
         self._facts.update(period_s=self._probe.period_s, others=others, others_reasons=reasons)
+        self.power = {"reason": "the run ended before its pass for power did"}
 
     def wait_s(self, otherwise_s):
         """Return how long the supervisor may sleep until the source is to be read again."""

@@ -65,8 +65,8 @@ class Watch(object):
         "t_s" since `timed_begin_ns`, the CLOCK_MONOTONIC of the first timed call; {name: values}
         under each of "temperature_c", "frequency_hz", "limit_frequency_hz", "cooling" (states) and
         "throttle" (a count since the begin, a Raspberry Pi's bits as they are), "power_w" where
-        that can be had on the side; None for a failed read. "missed" counts those, "reasons" tells
-        of them and of what cannot be watched here.
+        that can be had on the side, "power_by" then tells of its source; None for a failed read.
+        "missed" counts those, "reasons" tells of them and of what cannot be watched here.
         """
         if self._period_s is None:
             return None
@@ -81,7 +81,7 @@ class Watch(object):
             if all(value is None for value in series):
                 continue  # its reason is there
             if key == _POWER:
-                found[key] = series
+                found.update({key: series, "power_by": name.rows()})
             else:
                 found.setdefault(key, {})[name] = series
         found.update(missed=self._missed, reasons=reasons, period_s=self._period_s)
@@ -158,7 +158,7 @@ def _power(root):
         raise Unreadable("; ".join(reasons))
     if not probe.cheap:
         raise Unreadable("reading %s takes too much time beside a measurement" % probe.facts.source)
-    return [(probe.facts.name, probe.moment)]
+    return [(probe.facts, probe.moment)]
 
 
 _SENSORS = (

@@ -38,7 +38,7 @@ from results.store import Store, new_session_id
 from suites.build import BuildEvent
 
 # Options that say how to time, or where: an emulated board has neither a clock nor interpreters.
-_FOREIGN = ("blocks", "budget", "precision", "sample", "cores", "interpreter", "lab")
+_FOREIGN = ("blocks", "budget", "precision", "sample", "soak", "cores", "interpreter", "lab")
 
 
 def measure(args: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import version
 
+from devices import lab
 from devices.lab import Reachable
 from harness import places
 from harness.commands import options
@@ -42,14 +43,18 @@ def of(args: argparse.Namespace, place: Reachable | None) -> preparing.Request:
         choice=choice,
         options=given,
         cache=places.cache(),
-        command=words(args),
+        command=words(args, place),
         harness_version=version("boardmark"),
         place=place,
     )
 
 
-def words(args: argparse.Namespace) -> tuple[str, ...]:
-    """Return the words that would ask for the same session again, from any directory."""
+def words(args: argparse.Namespace, place: Reachable | None = None) -> tuple[str, ...]:
+    """Return the words that would ask for the same session again, from any directory.
+
+    Of a board of the lab, the file that named it is among them: another folder may have another.
+    """
+    named = args.lab or (lab.find() if place else None)
     told = ["run", "--suite", args.suite, "--device", args.device, "--seed", str(args.seed)]
     for name in ("variants", "backends", "batch", "cores"):
         value = getattr(args, name)
@@ -57,8 +62,7 @@ def words(args: argparse.Namespace) -> tuple[str, ...]:
     for name in ("threads", "blocks", "budget", "precision", "sample", "soak"):
         value = getattr(args, name)
         told += [f"--{name}", str(value)] if value is not None else []
-    for name in ("calibration", "labels", "lab"):
-        value = getattr(args, name)
+    for name, value in (("calibration", args.calibration), ("labels", args.labels), ("lab", named)):
         told += [f"--{name}", str(value.absolute())] if value else []
     told += ["--emulate"] if args.emulate else []
     for name in ("model", "shape", "interpreter"):

@@ -19,6 +19,8 @@ _MOST_SAMPLES = 200_000
 _MOST_SOAK_SAMPLES = 1_000_000
 # Heat moves in seconds; the kernel's thermal governors act every few tenths.
 _WATCH_HZ = 4.0
+# What a board remembers of a soak until its end, a dozen readings each: some tens of megabytes.
+_MOST_MOMENTS = 50_000
 _LEAST_COOLING_S = 180.0
 
 _USUAL_PASSES = energy.Passes()
@@ -67,7 +69,8 @@ def of(
     if soak_s is None:
         return found
     run = {**found["run"], **_soak(soak_s)}
-    cooling = {"watch_hz": _WATCH_HZ, "cool_timeout_s": max(_LEAST_COOLING_S, soak_s)}
+    watch_hz = min(_WATCH_HZ, _MOST_MOMENTS / soak_s)
+    cooling = {"watch_hz": watch_hz, "cool_timeout_s": max(_LEAST_COOLING_S, soak_s)}
     return {**found, "run": run, "soak_s": soak_s, **cooling}
 
 

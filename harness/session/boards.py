@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol
 
 import backends
-from harness.errors import DeviceError
+from harness.errors import BoardLost, DeviceError
 from harness.plan.cases import Runtime
 from harness.types import Json
 
@@ -102,7 +102,7 @@ class Board:
     def _probe(self, name: str) -> Runtime:
         interpreter = self._interpreters(name)
         try:
-            answer = self.under(interpreter).probe(name)
+            answer = self._answer(interpreter, name)
         except DeviceError as error:
             self.restart(interpreter)
             return Runtime(backend=name, interpreter=interpreter, reason=str(error))
@@ -128,3 +128,14 @@ class Board:
         if install and install not in reason:
             reason = f"{reason}; reinstall it: {install}"
         return Runtime(backend=name, interpreter=interpreter, reason=reason)
+
+    def _answer(self, interpreter: str, name: str) -> Json:
+        """Return what probing a runtime gives; once more where the board was lost meanwhile.
+
+        A connection that broke is no property of the runtime; one that takes the board down is.
+        """
+        try:
+            return self.under(interpreter).probe(name)
+        except BoardLost:
+            self.restart(interpreter)
+            return self.under(interpreter).probe(name)
