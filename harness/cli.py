@@ -33,7 +33,7 @@ COMMANDS = {
     "doctor": "say what this machine can measure, what not, and what would fix it",
     "agent": "write the board's side as one file",
     "import": "take result files of other tools into the store",
-    "store": "merge, verify, compact, reindex or prune a store",
+    "store": "merge, verify, compact, reindex or prune a store, or remove sessions from it",
 }
 # A word that Python keeps for itself cannot name a module that others import.
 _MODULES = {"import": "import_results"}

@@ -56,7 +56,8 @@ def _check_kind(plan: SessionPlan) -> None:
         advice = _NOT_RESUMED.get(plan.kind, "measure again")
         if plan.two_sided:
             advice = _NOT_RESUMED["gate"]
-        raise UsageError(f"{plan.session_id} is a {plan.kind} that was interrupted", advice)
+        kind = "an import" if plan.kind == "import" else f"a {plan.kind}"
+        raise UsageError(f"{plan.session_id} is {kind} that was interrupted", advice)
 
 
 def _go_on(
