@@ -120,7 +120,7 @@ def test_an_interpreter_that_is_too_old(board: Server) -> None:
 def test_an_interpreter_that_is_none(board: Server) -> None:
     error = refused(board.place, "/bin/ls")
     assert str(error).startswith(
-        "on board 'desk-board', the agent under /bin/ls ended unexpectedly"
+        "'/bin/ls' on board 'desk-board' does not take the agent in: /bin/ls: cannot access"
     )
 
 
@@ -214,3 +214,37 @@ def test_every_meaning_is_a_sentence() -> None:
 def test_the_login_name_is_left_to_the_configuration() -> None:
     assert "-l" not in Place.of(Reachable(name="pi", address="pi.local")).options
     assert os.sep not in "".join(Place.of(Reachable(name="pi", address="pi.local")).options)
+
+
+@pytest.mark.parametrize(
+    ("python", "said"),
+    [
+        ("/bin/false", "it ended without a word"),
+        ("/bin/cat", "Try '/bin/cat --help' for more information."),
+    ],
+)
+def test_a_program_that_is_no_python_is_named(board: Server, python: str, said: str) -> None:
+    error = refused(board.place, python)
+    assert str(error) == (
+        f"{python!r} on board 'desk-board' does not take the agent in: {said};"
+        " name a python3 as 'python' or among its 'interpreters' in the lab file"
+    )
+    assert not isinstance(error, BoardLost)
+
+
+def test_an_agent_that_never_answers_is_not_only_the_networks_fault() -> None:
+    place = Place.of(Reachable(name="far", address="bench@192.0.2.7"))
+    error = failures.explained(place, Gone("x"), None, "python3", arrived=False)
+    assert "'python3' on board 'far' does not answer; check that it is on" in str(error)
+
+
+def test_what_listens_but_is_no_sshd_is_not_called_lost() -> None:
+    place = Place.of(Reachable(name="far", address="bench@192.0.2.7"))
+    words = "kex_exchange_identification: Connection closed by remote host"
+    assert str(failures.explained(place, Gone("x", words), 255, "python3")) == (
+        "cannot reach board 'far': what listens there ended the connection before it spoke SSH;"
+        " look whether 'address' in the lab file is that of its sshd"
+    )
+    words = "/home/me/ssh_config: terminating, 2 bad configuration options"
+    told = str(failures.explained(place, Gone("x", words), 255, "python3"))
+    assert told.startswith("cannot reach board 'far': ssh does not understand its configuration")

@@ -30,5 +30,5 @@ def tell(found: Outline, as_json: bool) -> int:
             f" batch {row['batch']:<3} x{row['blocks']}  {state}"
         )
     runs = sum(point.blocks for point in found.points)
-    print(f"{len(rows)} cases, {runs} runs on {found.device}; nothing was built or measured")
+    print(f"{len(rows)} cases, {runs} runs on {found.device}; no model built, nothing measured")
     return 0

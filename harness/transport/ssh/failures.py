@@ -24,6 +24,13 @@ _MEANINGS: dict[str, tuple[bool, str, str]] = {
     "No route to host": (True, "there is no route to it", _ON),
     "Network is unreachable": (True, "its network is unreachable", _ON),
     "timed out": (True, "it does not answer (timed out)", _ON),
+    "onfiguration option": (
+        False, "ssh does not understand its configuration", "see what is wrong with: {ssh}",
+    ),
+    "kex_exchange_identification": (
+        True, "what listens there ended the connection before it spoke SSH",
+        "look whether 'address' in the lab file is that of its sshd",
+    ),
     "IDENTIFICATION HAS CHANGED": (
         False, "its host key has changed: another machine may be answering",
         "find out why; if it was set up anew, remove the old key with ssh-keygen -R and connect"
@@ -45,29 +52,46 @@ _MEANINGS: dict[str, tuple[bool, str, str]] = {
 }  # fmt: skip
 
 
-def explained(place: Place, gone: Gone, status: int | None, interpreter: str) -> DeviceError:
+def explained(
+    place: Place, gone: Gone, status: int | None, interpreter: str, arrived: bool = True
+) -> DeviceError:
     """Return what the end of a talk means; `status` is ssh's exit status, None: it still runs.
 
-    BoardLost where the board is out of reach or stopped answering, DeviceError for the rest.
+    `arrived` is false where the agent never answered at all. BoardLost where the board is out of
+    reach or stopped answering, DeviceError for the rest.
     """
     what = f"board {place.name!r}"
-    if status is None:
-        return BoardLost(f"{what} stopped answering", _ON)
     if status == _SSH:
         return _refused(place, gone.words)
+    if not arrived:
+        return _unfit(what, gone.words, status, interpreter)
+    if status is None or not gone.words:
+        return BoardLost(f"{what} stopped answering", _ON)
+    return DeviceError(f"on {what}, {gone}")
+
+
+def _unfit(what: str, words: str, status: int | None, interpreter: str) -> DeviceError:
+    """Return why what was started on the board did not take the agent in."""
+    if status is None:
+        return BoardLost(
+            f"{interpreter!r} on {what} does not answer",
+            f"{_ON}, and that this is a python3 that starts without a question",
+        )
     if status in _NOT_FOUND:
         return DeviceError(
             f"{what} has no interpreter {interpreter!r}",
             "name one that it has as 'python' or among its 'interpreters' in the lab file",
         )
-    if found := re.search(TOO_OLD + r", this is (\d+\.\d+)", gone.words):
+    if found := re.search(TOO_OLD + r", this is (\d+\.\d+)", words):
         return DeviceError(
             f"{interpreter!r} on {what} is too old: it is Python {found[1]}, the agent needs 3.6",
             "name a newer one as 'python' in the lab file",
         )
-    if not gone.words:
-        return BoardLost(f"{what} stopped answering", _ON)
-    return DeviceError(f"on {what}, {gone}")
+    said = words.splitlines()[-1].strip()[:200] if words else "it ended without a word"
+    return DeviceError(
+        f"{interpreter!r} on {what} does not take the agent in: {said}",
+        "name a python3 as 'python' or among its 'interpreters' in the lab file",
+    )
 
 
 def _refused(place: Place, words: str) -> DeviceError:

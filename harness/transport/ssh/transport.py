@@ -57,6 +57,7 @@ class SshTransport:
         self._interpreter = interpreter
         self._session = session
         self._talk: Dialogue | None = None
+        self._arrived = False
         self._open()
 
     def identify(self) -> Json:
@@ -126,6 +127,7 @@ class SshTransport:
             log.close()
             raise
         self._epoch = self._connection.epoch
+        self._arrived = False
         self._process = process
         self._talk = Dialogue(process, f"the agent under {self._interpreter}", log, noise=64)
         self._heard = time.monotonic()
@@ -149,6 +151,7 @@ class SshTransport:
         except DeviceError:
             self.close()
             raise
+        self._arrived = True
         self._outputs = answer["outputs"]
         self._cargo = Cargo(self._told, self._connection.place.name)
 
@@ -167,7 +170,7 @@ class SshTransport:
                 yield event
         except Gone as gone:
             error = failures.explained(
-                self._connection.place, gone, self._status(), self._interpreter
+                self._connection.place, gone, self._status(), self._interpreter, self._arrived
             )
             if isinstance(error, BoardLost):
                 self._connection.drop()
