@@ -12,6 +12,8 @@ from results import clean, measured
 
 # Sessions of these kinds were measured here: which of their runs were disturbed can be judged.
 _MEASURED: tuple[Kind, ...] = ("run", "gate", "calibration", "self-test")
+# Of these no time is known: an emulator's and a limited host's are not the board's.
+_UNTIMED: tuple[Kind, ...] = ("emulation", "fit")
 # What stands in a row as it does in a run.
 _PLAIN = (
     "run_id", "session_id", "seq", "block", "case_key", "status", "reason", "started_unix_s",
@@ -39,6 +41,7 @@ def rows(plan: SessionPlan, runs: Iterable[Run], run_json: Iterable[bytes]) -> l
     found = [
         _run_row(run, cases.get(run.case_key), origins)
         | {"disturbed": disturbed.get(run.run_id), "extra_json": extra}
+        | ({"duration_s": None} if _is_untimed(plan.kind, run.duration_s) else {})
         for run, extra in zip(runs, extras, strict=True)
     ]
     skipped = [_skip_row(skip, origins) for skip in plan.skipped]
@@ -77,6 +80,11 @@ def extra_json(text: bytes) -> str | None:
     return _json(extra) if extra else None
 
 
+def _is_untimed(kind: Kind, duration_s: float | None) -> bool:
+    """Tell whether a run has the 0 s that stand for no time at all, as a run must have some."""
+    return kind in _UNTIMED and not duration_s
+
+
 def _beyond(fields: dict[str, msgspec.Raw], known: type[msgspec.Struct]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in known.__struct_fields__}
 
@@ -96,6 +104,8 @@ def _run_from(row: Json, series: dict[tuple[str, str], list[int]]) -> Run:
     result: Json = kept["result"]
     warmup = series.get((row["run_id"], "warmup"))
     fields = {name: row[name] for name in _PLAIN}
+    if _is_untimed(row["kind"], row["duration_s"]):
+        fields["duration_s"] = 0.0
     fields |= {
         "samples_ns": series.get((row["run_id"], "latency"), ()),
         "quality": kept["quality"],

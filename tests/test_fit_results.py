@@ -59,7 +59,7 @@ def _runs(plan: SessionPlan, case: Case, *facts: Json) -> tuple[Run, ...]:
             status="ok" if fact["word"] == "pass" else "failed",
             reason=None,
             started_unix_s=1.8e9,
-            duration_s=1.0,
+            duration_s=0.0,
             result={"fit": {**usual, **fact}},
         )
         for number, fact in enumerate(facts)
@@ -189,6 +189,7 @@ def test_text_and_page_say_what_was_limited_and_what_is_assumed(tmp_path: Path) 
 
 def test_the_store_gives_a_session_back(tmp_path: Path) -> None:
     from results import sessions
+    from results.query import History
     from results.store import Store
 
     view = _view(tmp_path, *FITS)
@@ -199,6 +200,8 @@ def test_the_store_gives_a_session_back(tmp_path: Path) -> None:
     store.seal(view.plan.session_id)
     kept = sessions.load(store, view.plan.session_id)
     assert summarise(kept.plan, kept.runs, kept.sealed) == view.rows
+    timed = "duration_s IS NOT NULL OR latency_p50_s IS NOT NULL"
+    assert History(store).sql(f"SELECT run_id FROM runs WHERE {timed}").num_rows == 0
 
 
 FACTS = Facts(

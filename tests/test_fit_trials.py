@@ -48,7 +48,7 @@ def ask(crew: Crew, setting: Setting) -> Callable[..., list[Json]]:
         fitting = Fitting(crew, setting, question, lambda case, run: runs.append(run))
         fitting.ask(Subject(case=members[0], members=members))
         assert [run.seq for run in runs] == list(range(len(runs)))
-        assert not any(run.samples_ns for run in runs)
+        assert not any(run.samples_ns or run.duration_s for run in runs)
         return [run.result["fit"] for run in runs]
 
     return make
@@ -138,3 +138,9 @@ def test_several_models_have_to_fit_together(
     assert (roomy["word"], tight["word"]) == ("pass", "oom")
     assert roomy["at_once"]
     assert roomy["anonymous_bytes"] > 110e6
+
+
+def test_a_process_that_is_late_names_no_seconds() -> None:
+    said = {"status": "timeout", "reason": "no result within 43 s; the run was ended", "result": {}}
+    assert trial._ending(said).reason == "it was not done in time"
+    assert trial._ending({**said, "status": "failed"}).reason == said["reason"]

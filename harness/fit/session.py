@@ -128,7 +128,7 @@ class Fitting:
         )
 
     def _hand_over(self, case: Case, seen: Seen, judged: Judged, facts: Json) -> None:
-        """Keep one trial as a run: no time of a call is in it, for that is not the board's."""
+        """Keep one trial as a run: no time is in it, neither of a call nor its own."""
         self._done += 1
         found: Json = {
             "copies": 1,
@@ -150,7 +150,7 @@ class Fitting:
             status=_STATUS[judged.word],
             reason=_reason(judged),
             started_unix_s=time.time() - seen.duration_s,
-            duration_s=seen.duration_s,
+            duration_s=0.0,
             result={"fit": found},
         )
         self._keep(case, run)
