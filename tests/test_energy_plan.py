@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import handmade
+import msgspec
 import pytest
 
-from devices.lab import Meter
-from harness.plan import energy
+from devices.lab import Meter, Reachable
+from harness.plan import energy, pace
+from harness.plan.choice import Choice
+from harness.session import prepare as preparing
 from harness.session import requests
+from suites import Suite
+from suites.models import ModelOptions
 
 WALL = Meter(kind="shelly", url="http://192.0.2.9", scope="wall")
 
@@ -66,3 +71,33 @@ def test_a_pass_that_gave_nothing_was_made_too() -> None:
     assert energy.was_made({"power": {"reason": "no power sensor found"}})
     assert not energy.was_made({"power": {"reason": "not asked for"}})
     assert not energy.was_made({})
+
+
+@pytest.mark.parametrize(
+    ("first_s", "paid"), [(None, False), (0.4, False), (80.6, True)], ids=["new", "bare", "metered"]
+)
+def test_a_long_pass_that_earlier_runs_include_is_planned_for_once(
+    tmp_path: Path, first_s: float | None, paid: bool
+) -> None:
+    plan = handmade.plan()
+    cases = plan.cases
+    known = {case.key: pace.Effort(start_s=1.0, first_s=first_s or 0.0) for case in cases}
+    asked = preparing.Request(
+        choice=Choice(suite="s"),
+        options=ModelOptions(),
+        cache=tmp_path,
+        command=("run",),
+        harness_version="0",
+        known=known if first_s is not None else {},
+        place=Reachable(name="b", address="b@192.0.2.7", meter=WALL),
+    )
+    suite = Suite(name="s", title="s", question="?", models=("m",), groups=())
+    found = preparing.Outline(
+        suite=suite, device="d", identity={}, points=(), runtimes={}, sources={}
+    )
+    order = (tuple(case.key for case in cases),)
+    made = preparing._sampling(asked, found, cases, order)
+    rest = preparing._sampling(msgspec.structs.replace(asked, place=None), found, cases, order)
+    extra_s = made["planned_s"] - rest["planned_s"]
+    assert extra_s == pytest.approx(0.0 if paid else 80.0 * len(cases))
+    assert (made["energy_s"], made["idle_s"], made["energy_blocks"]) == (60.0, 20.0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from devices.lab import Meter
+from harness.plan.pace import Effort
 from harness.stats.readings import number, section
 from harness.types import Json
 
@@ -35,6 +36,15 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
         """Return the seconds that the passes of a session take."""
         made = blocks if self.blocks is None else min(blocks, self.blocks)
         return (self.energy_s + self.idle_s) * cases * made
+
+    def is_in(self, known: Effort | None) -> bool:
+        """Tell whether what earlier runs of a case took has its passes in it.
+
+        A pass that is made once lies in the first run, which then took that much longer.
+        """
+        if known is None:
+            return False
+        return self.blocks is None or known.first_s >= self.energy_s + self.idle_s
 
 
 def passes(identity: Json, meter: Meter | None) -> Passes:

@@ -225,9 +225,10 @@ def _sampling(
     efforts = {case.key: pace.effort(case, found.runtimes, request.known) for case in cases}
     wanted_s = choice.soak_s or choice.sample_s or suite.sample_s
     power = energy.passes(found.identity, request.place.meter if request.place else None)
-    power_s = _power_s(request, found, power, cases, len(ordered))
-    power = energy.within(power, power_s, choice.budget_s)
-    power_s = power_s if power.energy_s else 0.0
+    metered = _metered(request, found, cases)
+    power = energy.within(power, power.total_s(len(metered), len(ordered)), choice.budget_s)
+    unpaid = [case for case in metered if not power.is_in(request.known.get(case.key))]
+    power_s = power.total_s(len(unpaid), len(ordered))
     budget_s = choice.budget_s - power_s if choice.budget_s else None
     sample_s = pace.sample_s(wanted_s, budget_s, list(efforts.values()), len(ordered))
     run_s = {
@@ -242,18 +243,9 @@ def _sampling(
     return sampling.of(suite, choice, sample_s, choice.budget_s or planned_s, power)
 
 
-def _power_s(
-    request: Request,
-    found: Outline,
-    power: energy.Passes,
-    cases: tuple[Case, ...],
-    blocks: int,
-) -> float:
-    """Return the seconds of passes for power that no earlier session's figures include."""
+def _metered(request: Request, found: Outline, cases: tuple[Case, ...]) -> list[Case]:
+    """Return the cases with passes for power, none where neither board nor desk has a source."""
     place = request.place
     if not (place and place.meter) and not section(found.identity, "power", "source"):
-        return 0.0
-    counted = [case for case in cases if case.model != anchor.MODEL]
-    if power.blocks is None:
-        counted = [case for case in counted if case.key not in request.known]
-    return power.total_s(len(counted), blocks)
+        return []
+    return [case for case in cases if case.model != anchor.MODEL]
