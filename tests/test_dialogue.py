@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from harness.errors import DeviceError
 from harness.transport.dialogue import Dialogue, Gone
+from harness.types import Json
 
 _DEAF = "import sys\nsys.stdin.buffer.read()\n"
 _LOUD = "import sys\nsys.stderr.write('x' * 50_000_000 + '\\nthe end\\n')\n"
@@ -55,3 +58,13 @@ def test_of_much_that_an_agent_complains_the_end_is_kept() -> None:
         tracemalloc.stop()
     assert words.endswith("the end")
     assert most_bytes < 1_000_000
+
+
+@pytest.mark.parametrize(
+    "identity", [{}, {"cores": None}, {"cores": [{}]}, {"cores": [], "cpu_count": "4"}]
+)
+def test_an_identity_that_no_plan_can_be_made_of_is_a_sentence(identity: Json) -> None:
+    answer = {"event": "finished", "id": 1, "identity": identity}
+    program = f"input(); print({json.dumps(answer)!r}, flush=True); input()"
+    with _talk(program) as talk, pytest.raises(DeviceError, match="an answer of no use"):
+        talk.last({"op": "identify"}, 30.0)

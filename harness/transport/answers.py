@@ -12,10 +12,19 @@ from harness.types import Json, Status
 _Duration = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
-class _Identified(msgspec.Struct):
-    """The answer to `identify`."""
+class _Core(msgspec.Struct):
+    id: int
 
-    identity: Json
+
+class _Identity(msgspec.Struct):
+    cores: list[_Core]
+    cpu_count: int | None = None
+
+
+class _Identified(msgspec.Struct):
+    """The answer to `identify`: what a plan takes from it for granted."""
+
+    identity: _Identity
 
 
 class _Runtime(msgspec.Struct):
