@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from devices.catalog import LOCAL, load, names, origin, profiles, read
+from devices.catalog import LOCAL, load, names, origin, profiles, read, words
 from devices.schema import Cluster, Device
 from harness.errors import UsageError
 
@@ -31,6 +31,7 @@ __all__ = [
     "origin",
     "read",
     "resolve",
+    "words",
 ]
 
 
@@ -116,8 +117,9 @@ def not_this_board(device: Device, identity: Mapping[str, Any]) -> UsageError:
     """Build the error for a board that was asked for on a machine that is another."""
     return UsageError(
         f"this host is not a {device.title}: it is {describe_host(identity)}",
-        f"run the same command on the board itself (it needs python3 >= 3.10), or measure this host"
-        f" with DEVICE={LOCAL} (boardmark run --device {LOCAL})",
+        f"run the same command on the board itself (it needs python3 >= 3.10), write in a lab file"
+        f" where it is (docs/boards.md), or measure this host with DEVICE={LOCAL} (boardmark run"
+        f" --device {LOCAL})",
     )
 
 

@@ -28,6 +28,12 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(profiles()))
 
 
+def words() -> tuple[str, ...]:
+    """Return every word that means a profile, names and aliases, sorted."""
+    known = profiles()
+    return tuple(sorted({*known, *(word for device in known.values() for word in device.aliases)}))
+
+
 def load(name: str) -> Device:
     """Return the profile with this name or alias; UsageError names the nearest."""
     known = profiles()
@@ -35,7 +41,7 @@ def load(name: str) -> Device:
         return known[name]
     aliases = {alias: device for device in known.values() for alias in device.aliases}
     if name not in aliases:
-        raise unknown("device", name, [LOCAL, *known, *aliases])
+        raise unknown("device", name, [LOCAL, *words()])
     return aliases[name]
 
 
@@ -66,7 +72,8 @@ def _profiles(folder: Path) -> dict[str, Device]:
 
 def _in(folder: Path) -> Iterator[tuple[Path, Device]]:
     for path in sorted(folder.glob("*.toml")):
-        yield path, read(path)
+        if not path.name.startswith("."):  # what editors and file systems leave beside a file
+            yield path, read(path)
 
 
 def read(path: Path) -> Device:

@@ -20,7 +20,8 @@ def line_of(text: str, path: Sequence[str | int]) -> int | None:
     one for the first time, and begins behind the longest beginning before that could be parsed:
     whatever a file looks like, this is what the parser saw. None where `text` has no such key.
     """
-    lines = text.split("\n")
+    # The parser takes both ends of a line, but none that is cut between CR and LF.
+    lines = text.replace("\r\n", "\n").split("\n")
     parsed = 0
     for count in range(1, len(lines) + 1):
         try:

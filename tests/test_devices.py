@@ -154,6 +154,7 @@ def test_another_board_says_what_this_is_and_how_to_go_on(identities):
     assert "this host is not a Jetson Nano 4GB: it is AMD EPYC, 2 cores, 8.2 GB RAM" in text
     assert "DEVICE=local" in text
     assert "on the board itself" in text
+    assert "lab file" in text
 
 
 def test_a_board_of_the_same_soc_is_another_board(identities):
@@ -260,6 +261,13 @@ def test_a_user_adds_a_board_by_adding_a_file(user_folder):
     assert devices.load("mine").title == "Toy"
     assert devices.origin(devices.load("mine")) == "user"
     assert devices.origin(devices.load("pi4b")) == "shipped"
+
+
+def test_what_an_editor_leaves_beside_a_profile_is_no_profile(user_folder):
+    profile(user_folder, GOOD)
+    (user_folder / ".#toy.toml").symlink_to("me@desk.1234")
+    (user_folder / "._toy.toml").write_bytes(b"\0\5\x16\7")
+    assert devices.load("toy").title == "Toy"
 
 
 def test_the_users_folder_is_in_their_configuration(tmp_path, monkeypatch):

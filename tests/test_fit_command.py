@@ -41,6 +41,7 @@ def _profile(shelf: Path, ram: int, usable: int | None = None) -> None:
     ("words", "said"),
     [
         (["--fit", "pi44b", "--model", "null-model"], "unknown device 'pi44b'; did you mean"),
+        (["--fit", "local", "--model", "null-model"], "to itself; name a board: jetson-agx-orin"),
         (["--fit", "pi4b"], "--model my.onnx"),
         (["--fit", "pi4b", "--model", "null-model", "--device", "pi4b"], "leave --device out"),
         (["--fit", "pi4b", "--model", "null-model", "--emulate"], "leave --emulate out"),

@@ -305,3 +305,10 @@ def test_the_line_of_a_key_in_a_list_of_tables(count, wanted):
     text = "".join(f"[[rows]]\n# {number}\nkey = {number}\n\n" for number in range(count))
     expected = wanted * 4 + 3 if wanted < count else None
     assert line_of(text, ("rows", wanted, "key")) == expected
+
+
+def test_the_line_is_right_in_a_file_of_another_system(tmp_path):
+    path = tmp_path / "lab.toml"
+    path.write_bytes(b'[boards.pi]\r\naddress = "pi@pi.lan"\r\n\r\ncolour = "red"\r\n')
+    with pytest.raises(UsageError, match=r"line 4: unknown key 'boards\.pi\.colour'"):
+        lab.load(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +59,13 @@ def test_what_one_board_cannot_do_is_no_end_for_those_behind_it(
 def test_a_wrong_word_ends_it_before_anything_is_measured() -> None:
     with pytest.raises(UsageError, match="no such suite"):
         _each("local,pi4b", {"local": UsageError("no such suite"), "pi4b": 0})
+
+
+def test_a_word_that_names_nothing_names_the_boards_of_the_lab(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_text('[boards.bench7]\naddress = "pi@pi.lan"\n')
+    monkeypatch.setenv("BOARDMARK_LAB", str(file))
+    with pytest.raises(UsageError, match="unknown device 'bnech7'; did you mean bench7"):
+        _each("local,bnech7", {})

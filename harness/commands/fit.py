@@ -72,6 +72,11 @@ def measure(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what says nothing to a limit, and a limit on nothing."""
+    if args.fit == devices.LOCAL:
+        raise UsageError(
+            "--fit local limits this host to itself",
+            f"name a board: {', '.join(devices.names())}",
+        )
     if args.device != devices.LOCAL:
         raise UsageError(
             f"--fit {args.fit} limits this host, so --device {args.device} says nothing to it",

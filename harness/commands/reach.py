@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from devices import LOCAL, lab, load
+from devices import LOCAL, lab, words
 from devices.lab import Reachable
 from harness import places
+from harness.errors import unknown
 from harness.session.boards import Board
 from harness.transport import ssh
 from harness.transport.interpreters import Interpreters
@@ -46,9 +47,13 @@ def place(word: str, file: Path | None) -> Reachable | None:
 
 
 def check(word: str, file: Path | None) -> None:
-    """Raise UsageError for a word that names no device at all."""
-    if word != LOCAL and place(word, file) is None:
-        load(word)
+    """Raise UsageError for a word that names no device at all, with the nearest that there are."""
+    if word == LOCAL:
+        return
+    path = file or lab.find()
+    there = lab.load(path).boards if path else {}
+    if word not in there and word not in (known := words()):
+        raise unknown("device", word, [LOCAL, *there, *known])
 
 
 def board(where: Reachable | None, interpreters: Mapping[str, str] | None = None) -> Board:
