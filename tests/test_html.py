@@ -249,7 +249,8 @@ def test_the_page_is_small_enough_to_send(text):
 def test_the_templates_travel_with_the_package():
     folder = Path(__file__).parent.parent / "reports" / "templates"
     assert {path.name for path in folder.iterdir()} == {
-        *("report.css", "report.html.j2", "emulation.html.j2", "macros.html.j2"),
+        *("report.css", "report.html.j2", "emulation.html.j2", "capacity.html.j2"),
+        "macros.html.j2",
     }
 
 

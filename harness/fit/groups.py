@@ -141,11 +141,16 @@ class Group:
 
 
 def remove_leftovers(place: Place) -> int:
-    """Remove the groups of commands that were killed before they could; return how many."""
+    """Remove the groups of commands that were killed before they could; return how many.
+
+    One that cannot be removed, another user's for one, is left: it is in nobody's way.
+    """
     found = 0
     for top in dict.fromkeys(folder for folder in (place.memory, place.cpuset) if folder):
         for folder in _ours(top):
-            if not _alive(folder.name):
+            if _alive(folder.name):
+                continue
+            with contextlib.suppress(OSError, DeviceError):
                 _remove(folder)
                 found += 1
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from devices.lab import Meter
+from devices.lab import PASS_S, Meter
 from harness.plan.pace import Effort
 from harness.stats.readings import number, section
 from harness.types import Json
@@ -13,8 +13,6 @@ from harness.types import Json
 _USUAL_S = 1.5
 # A pass that is longer than this is made once per case: five would be most of a session.
 _LONG_S = 5.0
-# A meter at the wall reads once a second and lags behind; a minute is what such meters need.
-_METER_S = {"wall": (60.0, 20.0), "board": (12.0, 12.0)}
 
 # What is left of a time budget for power: the samples come first.
 _BUDGET_SHARE = 0.5
@@ -53,7 +51,7 @@ def passes(identity: Json, meter: Meter | None) -> Passes:
     A board without either is still asked, for it says why there is none.
     """
     if meter is not None:
-        energy_s, idle_s = _METER_S[meter.scope]
+        energy_s, idle_s = PASS_S[meter.scope]
         return Passes(energy_s=energy_s, idle_s=idle_s, blocks=1)
     needed_s = number(identity, "power", "source", "window_s_needed")
     if needed_s is None:

@@ -24,15 +24,12 @@ from typing import Protocol
 
 import msgspec
 
-from devices.lab import Meter
+from devices.lab import PASS_S, Meter
 from harness.stats import energy
 from harness.stats.readings import number, section, whole
 from harness.transport.meters.sampler import Sampler
 from harness.types import Json
 
-# A meter at the wall reads once a second and lags behind: a minute, as the peers' rules have it.
-_ENERGY_S = {"wall": 60.0, "board": 12.0}
-_IDLE_S = {"wall": 20.0, "board": 12.0}
 # Ten readings are needed; two more for the edges and one that fails.
 _READS = 13
 _MARKS = ("idle_begin", "idle_end", "energy_begin", "energy_end")
@@ -67,11 +64,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 def pace_of(meter: Meter) -> Pace:
     """Return the meter's own rate, and the usual lengths for its scope."""
-    return Pace(
-        period_s=meter.period_s,
-        energy_s=_ENERGY_S[meter.scope],
-        idle_s=_IDLE_S[meter.scope],
-    )
+    energy_s, idle_s = PASS_S[meter.scope]
+    return Pace(period_s=meter.period_s, energy_s=energy_s, idle_s=idle_s)
 
 
 class MeteredTransport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -52,7 +53,10 @@ class _Worker:
     def __init__(self, do: Try) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._cases, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(do, theirs), daemon=True)
+        self._said = tempfile.NamedTemporaryFile()  # noqa: SIM115  lives as long as the process
+        self._process = spawn.Process(
+            target=_serve, args=(do, theirs, self._said.name), daemon=True
+        )
         self._process.start()
         theirs.close()
 
@@ -64,6 +68,7 @@ class _Worker:
         self._process.join(10)
         self._process.kill()
         self._process.join()
+        self._said.close()
 
     def ask(self, case: Any) -> Finding | None:
         """Return the finding, None where the process ended or hangs."""
@@ -81,13 +86,14 @@ class _Worker:
         self._process.join(1)
         code = self._process.exitcode
         how = f"did not end within {LIMIT_S:.0f} s" if code is None else f"ended it with {code}"
-        return Finding(tracebacks=1, broken=(f"{case.name}: the process {how}",))
+        words = self._said.read().decode(errors="replace").strip().splitlines()
+        last = f" ({words[-1][:200]})" if words else ""
+        return Finding(tracebacks=1, broken=(f"{case.name}: the process {how}{last}",))
 
 
-def _serve(do: Try, cases: Connection) -> None:
+def _serve(do: Try, cases: Connection, said: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
-    # what a library says on its way out is told by the exit code
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os.dup2(os.open(said, os.O_WRONLY | os.O_APPEND), 2)
     while True:
         try:
             case = cases.recv()

@@ -151,9 +151,12 @@ class EmulatedTransport:
         return timeless.explained(answer, emulation.device.title, emulation.emulator.cpu)
 
     def _fetch(self, outputs: Path) -> None:
-        """Move the outputs to where the desk wants them."""
+        """Move the outputs to where the desk wants them; a link that was left there is none."""
+        left = self._shelf.exchange / "outputs.npz"
+        if left.is_symlink():
+            raise DeviceError(f"{self._name} left a link in place of its outputs")
         try:
-            shutil.move(self._shelf.exchange / "outputs.npz", outputs)
+            shutil.move(left, outputs)
         except OSError as error:
             raise DeviceError(f"{self._name} left no outputs: {error.strerror}") from error
 
@@ -165,7 +168,10 @@ class EmulatedTransport:
         here = self._shelf.private / "native.npz"
         same = {**self._shelf.local(request), "energy_s": 0, "through": []}
         same["evaluate"] = {"inputs": request["evaluate"]["inputs"], "outputs": str(here)}
-        transport = self._native(request["backend"])
+        try:
+            transport = self._native(request["backend"])
+        except DeviceError as error:
+            return {"reason": f"natively it did not run: {error.message}"}
         try:
             *_, answer = transport.run(same)
             if answer["status"] != "ok":
@@ -176,6 +182,8 @@ class EmulatedTransport:
                 "runtime_version": (result.get("runtime") or {}).get("version"),
                 "peak_rss_bytes": result.get("peak_rss_bytes"),
             }
+        except DeviceError as error:
+            return {"reason": f"natively it did not run: {error.message}"}
         finally:
             transport.close()
             here.unlink(missing_ok=True)
@@ -184,8 +192,7 @@ class EmulatedTransport:
 class _Shelf:
     """The folders of one agent: what it shares with the desk, what the board shows of itself.
 
-    They lie on the disk of the cache, so that artifacts are linked and not copied. Those whose
-    owner died are removed by the next.
+    They lie on the disk of the cache. Those whose owner died are removed by the next.
     """
 
     def __init__(self, parent: Path) -> None:
@@ -208,7 +215,8 @@ class _Shelf:
             folder = self.exchange / str(len(self._taken))
             folder.mkdir()
             for path in files:
-                _link(path.resolve(), folder / path.name)
+                # A copy: the emulated program may write there, the cached artifact must not change.
+                shutil.copyfile(path, folder / path.name)
             there = [f"{enclosure.EXCHANGE}/{folder.name}/{path.name}" for path in files]
             self._taken[key] = there
             self._origins |= dict(zip(there, map(str, files), strict=True))
@@ -228,13 +236,6 @@ class _Shelf:
         shutil.rmtree(self.private, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.close(self._held)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)  # another disk, or one without links
 
 
 @contextlib.contextmanager

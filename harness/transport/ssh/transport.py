@@ -151,9 +151,13 @@ class SshTransport:
         except DeviceError:
             self.close()
             raise
+        name = self._connection.place.name
+        if not isinstance(answer.get("outputs"), str):
+            self.close()
+            raise DeviceError(f"board {name!r} does not answer like an agent")
         self._arrived = True
         self._outputs = answer["outputs"]
-        self._cargo = Cargo(self._told, self._connection.place.name)
+        self._cargo = Cargo(self._told, name)
 
     def _last(self, request: Json, timeout_s: float, payload: bytes = b"") -> Json:
         *_, last = self._told(request, timeout_s, payload)
