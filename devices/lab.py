@@ -34,8 +34,8 @@ _JSON_PATH = re.compile(rf"{_KEY}(\[\d{{1,4}}\]|\.{_KEY}){{0,16}}")
 _LARGEST_CACHE_GB = 1e6
 
 
-# Scope of a meter -> seconds of work and of rest that one measurement takes at least. At the wall one
-# reads once a second and lags behind: a minute, as the rules of power benchmarks have it.
+# Scope of a meter -> seconds of work and of rest that one measurement takes at least. At the wall
+# one reads once a second and lags behind: a minute, as the rules of power benchmarks have it.
 PASS_S = {"wall": (60.0, 20.0), "board": (12.0, 12.0)}
 
 
