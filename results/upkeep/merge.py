@@ -135,8 +135,6 @@ class _Merge:
         """Copy session by session, so that a merge that is interrupted got somewhere."""
         self.theirs = self._there.sessions()
         self._wanted = self._missing()
-        if names := set[str]().union(*self._wanted.values()):
-            self.announced.add(merging.announce(self._storage, self._source.original, names))
         for commit, out in self._there.live("sessions"):
             names = commit.sessions.keys() - out
             if not any(names & wanted for wanted in self._wanted.values()):
@@ -207,9 +205,16 @@ class _Merge:
         self._handled.add(part.path)
         try:
             if self._readable(part):
+                self._announce()
                 self._copy(part)
         except parts.CorruptPartError as corrupt:
             self._refuse(part, corrupt)
+
+    def _announce(self) -> None:
+        """Put down what is taken over before the first part comes, and only then."""
+        if not self.announced:
+            names = set[str]().union(*self._wanted.values())
+            self.announced.add(merging.announce(self._storage, self._source.original, names))
 
     def _readable(self, part: Covered) -> bool:
         """Tell whether a part can be read; name it where it cannot."""
