@@ -88,7 +88,7 @@ def test_a_path_may_begin_in_a_list() -> None:
         (b'{"apower": -Infinity}', "cannot be one: -inf"),
         (b'{"apower": 1e999}', "cannot be one: inf"),
         (b'{"apower": 1%s}' % (b"0" * 400), "cannot be one: a number of many digits"),
-        (b'{"apower": -40}', "cannot be one: -40"),
+        (b'{"apower": -40}', "it shows -40 W, which no running board draws"),
         (b'{"apower": 1e6}', "cannot be one"),
         (b'{"apower": 5, "aenergy": {"total": "7"}}', "the energy in its answer is no number"),
         (b'{"apower": 5, "aenergy": {"total": -7}}', "the energy in its answer cannot be one"),
@@ -121,8 +121,10 @@ def test_a_tasmota_counter_that_is_none_is_a_gap(device: Device, url: str, total
         meters.read(meter("tasmota", url))
 
 
-def test_a_meter_without_a_counter_or_below_nothing_by_noise_still_tells_its_power() -> None:
-    assert reading.of(-0.4) == reading.Reading(power_w=-0.4)
+def test_a_meter_that_shows_no_power_is_not_the_boards() -> None:
+    for none in (0, 0.0, -0.4, -3):
+        with pytest.raises(Gap, match="W, which no running board draws: is the board behind it"):
+            reading.of(none)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500, 503])

@@ -7,8 +7,6 @@ from typing import Any
 
 import msgspec
 
-# A meter without a load shows a little less than nothing; further below, it is wired the wrong way.
-_LEAST_W = -1.0
 # A wall socket gives 4 kW, a three-phase one 22 kW.
 _MOST_W = 50_000.0
 _MOST_V = 1000.0
@@ -27,9 +25,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def of(power_w: Any, energy_wh: Any = None, voltage_v: Any = None) -> Reading:
-    """Return the reading; Gap where a value is there that cannot be one. None is not there."""
+    """Return the reading; Gap where a value is there that cannot be one. None is not there.
+
+    A board that runs draws power: what shows none is not its meter.
+    """
+    watts = _number("power", power_w, -_MOST_W, _MOST_W)
+    if watts <= 0:
+        raise Gap(f"it shows {watts:g} W, which no running board draws: is the board behind it?")
     return Reading(
-        power_w=_number("power", power_w, _LEAST_W, _MOST_W),
+        power_w=watts,
         energy_wh=None if energy_wh is None else _number("energy", energy_wh, 0.0, math.inf),
         voltage_v=None if voltage_v is None else _number("voltage", voltage_v, 0.0, _MOST_V),
     )
