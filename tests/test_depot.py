@@ -175,7 +175,7 @@ def test_what_the_disk_cannot_hold_is_said_with_both_sizes(tmp_path: Path) -> No
     cache = Cache(tmp_path, limit_bytes=10**18)
     reason = cache.have(model=b"", size=10**17)["reason"]
     assert reason.startswith(f"the disk with {tmp_path} is full: 100000000.0 GB are needed and ")
-    assert reason.endswith(" GB are free")
+    assert reason.endswith(" GB are free; make room there")
 
 
 def test_a_disk_that_fills_up_meanwhile_leaves_nothing_half(cache: Cache) -> None:

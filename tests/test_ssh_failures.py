@@ -135,7 +135,8 @@ def test_a_cache_that_cannot_be_written(board: Server) -> None:
         if aside:
             aside.rename(cache)
     assert str(error).startswith(f"board 'desk-board': cannot write {cache}")
-    assert str(error).endswith("Not a directory")
+    advice = "Not a directory; make room there, or let this user write to it"
+    assert str(error).endswith(advice)
 
 
 def test_without_an_ssh_client(board: Server, monkeypatch: pytest.MonkeyPatch) -> None:

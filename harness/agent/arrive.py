@@ -14,6 +14,7 @@ import os
 import sys
 
 _SIZES = "sizes.json"
+WRITABLE = "make room there, or let this user write to it"
 
 
 def cache():
@@ -39,7 +40,8 @@ def arrive(stream):
         os.utime(agent)
     except OSError as error:
         where = error.filename or agent
-        return _say(request, refused="cannot write %s: %s" % (where, error.strerror))
+        why = "cannot write %s: %s" % (where, error.strerror)
+        return _say(request, refused=why, advice=WRITABLE)
     session = json.dumps(dict(request, cache=cache()))
     # no shell, which is all that S606 fears
     return os.execv(  # noqa: S606

@@ -163,7 +163,7 @@ class Depot:
         return disk.f_bavail * disk.f_frsize
 
     def _full(self, needed):
-        return "the disk with %s is full: %s are needed and %s are free" % (
+        return "the disk with %s is full: %s are needed and %s are free; make room there" % (
             self._cache,
             _size(needed),
             _size(self._free()),

@@ -12,7 +12,7 @@ from devices.lab import Reachable
 from harness import places
 from harness.errors import unknown
 from harness.session.boards import Board
-from harness.transport import ssh
+from harness.transport import meters, ssh
 from harness.transport.interpreters import Interpreters
 from harness.transport.local import LocalTransport
 from harness.transport.metered import MeteredTransport
@@ -72,3 +72,17 @@ def board(where: Reachable | None, interpreters: Mapping[str, str] | None = None
         lambda python: MeteredTransport(connect(python), meter),
         lambda backend: named.get(backend, where.python),
     )
+
+
+def meter_trouble(where: Reachable | None) -> str | None:
+    """Return why a board's meter tells nothing now, None where it does or where there is none.
+
+    Said before a session: every pass for its power takes a minute.
+    """
+    if where is None or where.meter is None:
+        return None
+    try:
+        meters.read(where.meter)
+    except meters.Gap as gap:
+        return f"the power meter of {where.name!r} tells nothing: {gap}; see the lab file"
+    return None

@@ -104,6 +104,8 @@ def _measure(args: argparse.Namespace) -> int:
         ready = preparing.prepare(wanted, found, new_session_id(), Progress().built)
         if not ready.plan.cases:
             _explain_nothing(ready)
+        if told := reach.meter_trouble(place):
+            Progress().say(f"warning: {told}")
         with store.start(ready.plan) as journal:
             return drive(args, board, store, journal, ready)
 

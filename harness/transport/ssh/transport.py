@@ -147,7 +147,8 @@ class SshTransport:
                 bring = {"op": "agent", "bytes": len(agent)}
                 answer = self._last(bring, _ARRIVE_S, agent)
             if "refused" in answer:
-                raise DeviceError(f"board {self._connection.place.name!r}: {answer['refused']}")
+                name = self._connection.place.name
+                raise DeviceError(f"board {name!r}: {answer['refused']}", answer.get("advice"))
         except DeviceError:
             self.close()
             raise
