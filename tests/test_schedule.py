@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from handmade import FP32, INT4, INT8, case, plan
 
-from harness.commands.run import _time_plan
+from harness.commands.driving import _time_plan
 from harness.session.gating import GateSchedule
 from harness.session.schedule import MOST_BLOCKS, Block, RunSchedule, Schedule, State
 from harness.types import Case, Run, SessionPlan

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 import msgspec
 
-from harness.commands import options, reach, request
-from harness.commands import run as measuring
+from harness.commands import driving, options, reach, request
 from harness.commands.progress import Progress
 from harness.errors import UsageError
 from harness.session import prepare as preparing
@@ -23,14 +23,20 @@ _NOT_RESUMED = {
 }
 
 
-def run(args: argparse.Namespace) -> int:
-    """Find the session, prepare what it was about again, and make the runs that it lacks."""
-    _check_alone(args)
+Declare = Callable[[argparse.ArgumentParser], None]
+
+
+def run(args: argparse.Namespace, declare: Declare) -> int:
+    """Find the session, prepare what it was about again, and make the runs that it lacks.
+
+    `declare` adds the options of `boardmark run`, in whose words a session keeps what it was asked.
+    """
+    _check_alone(args, declare)
     store = Store.open(args.store)
     with store.resume(_chosen(args, store)) as journal:
         plan = journal.plan
         _check_kind(plan)
-        before = _parse(plan.command)
+        before = _parse(plan.command, declare)
         Progress().say(f"resuming {plan.session_id}: {len(journal.runs)} runs are there")
         if plan.kind == "emulation":
             from harness.commands import emulate
@@ -72,12 +78,12 @@ def _go_on(
         ready = preparing.prepare(wanted, found, plan.session_id, Progress().built)
         _check_same(plan.cases, ready.plan.cases)
         ready = msgspec.structs.replace(ready, plan=plan)
-        return measuring.drive(args, board, store, journal, ready)
+        return driving.drive(args, board, store, journal, ready)
 
 
-def _check_alone(args: argparse.Namespace) -> None:
+def _check_alone(args: argparse.Namespace, declare: Declare) -> None:
     """Refuse options that would change what a session measures: it goes on as it began."""
-    usual = vars(_parse(("run",)))
+    usual = vars(_parse(("run",), declare))
     free = ("resume", "store", "json", "no_report", "open")
     given = [
         name.replace("_", "-")
@@ -101,7 +107,7 @@ def _check_same(planned: tuple[Case, ...], now: tuple[Case, ...]) -> None:
         )
 
 
-def _parse(command: tuple[str, ...]) -> argparse.Namespace:
+def _parse(command: tuple[str, ...], declare: Declare) -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    measuring.prepare(parser)
+    declare(parser)
     return parser.parse_args(list(command[1:]))

@@ -7,23 +7,14 @@ next one starts; Ctrl-C keeps what is finished, and `boardmark run --resume` goe
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 
 import msgspec
 
 from harness import units
-from harness.commands import dry_run, options, reach, request, several
-from harness.commands.outcome import conclude
-from harness.commands.progress import Progress, minutes
-from harness.errors import BoardLost, DeviceError, UsageError
+from harness.commands import driving, dry_run, options, reach, request, several
+from harness.commands.progress import Progress
+from harness.errors import DeviceError, UsageError
 from harness.session import prepare as preparing
-from harness.session.boards import Board
-from harness.session.driver import Driver
-from harness.session.schedule import MOST_BLOCKS, RunSchedule
-from harness.session.scoring import Scorer
-from harness.types import SessionPlan
-from results.journal import Journal
 from results.storage import measurable
 from results.store import Store, new_session_id
 
@@ -75,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if args.resume:
         from harness.commands import resume
 
-        return resume.run(args)
+        return resume.run(args, prepare)
     if args.fit:
         from harness.commands import fit
 
@@ -107,62 +98,7 @@ def _measure(args: argparse.Namespace) -> int:
         if told := reach.meter_trouble(place):
             Progress().say(f"warning: {told}")
         with store.start(ready.plan) as journal:
-            return drive(args, board, store, journal, ready)
-
-
-def drive(
-    args: argparse.Namespace,
-    board: Board,
-    store: Store,
-    journal: Journal,
-    ready: preparing.Prepared,
-) -> int:
-    """Make the runs that the journal lacks, seal, tell; return the exit code."""
-    plan = ready.plan
-    progress = Progress()
-    total = sum(len(block) for block in plan.order)
-    progress.warn(plan)
-    progress.say(
-        f"session {plan.session_id}: {len(plan.cases)} cases, {total} runs on {plan.device};"
-        f" {_time_plan(plan)}"
-    )
-    try:
-        with Scorer(plan.cases, ready.sources, ready.evaluations) as scorer:
-            Driver(plan, board, journal, scorer).run(progress, RunSchedule(plan))
-    except KeyboardInterrupt:
-        progress.ends()
-        print(f"interrupted: {_kept(args, journal, total)}", file=sys.stderr)
-        return 130
-    except BoardLost as error:
-        progress.ends()
-        raise BoardLost(f"{error.message}; {_kept(args, journal, total)}", error.advice) from error
-    progress.ends()
-    journal.close()
-    store.seal(plan.session_id)
-    return conclude(args, store, plan.session_id)
-
-
-def _kept(args: argparse.Namespace, journal: Journal, total: int) -> str:
-    """Say what is kept of a session that ended early, and how it goes on."""
-    return (
-        f"{len(journal.runs)} of {total} runs are kept; go on with: boardmark run --resume"
-        f" {journal.plan.session_id} --store {shlex.quote(str(args.store))}"
-    )
-
-
-def _time_plan(plan: SessionPlan) -> str:
-    """Say how long it will take, and what decides that."""
-    planned = minutes(plan.sampling["planned_s"])
-    goal = plan.sampling["goal"]
-    if goal is None:
-        return f"about {planned}"
-    if plan.sampling["budget_s"]:
-        return f"at most {planned}, less if every case is within ±{goal:.1%} before"
-    most = minutes(plan.sampling["planned_s"] * max(1, MOST_BLOCKS / max(1, plan.blocks)))
-    return (
-        f"about {planned}, then up to {MOST_BLOCKS} runs of each case wider than ±{goal:.1%},"
-        f" {most} at the most"
-    )
+            return driving.drive(args, board, store, journal, ready)
 
 
 def _explain_nothing(ready: preparing.Prepared) -> None:
