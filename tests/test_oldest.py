@@ -47,6 +47,6 @@ def test_a_session_over_ssh_with_an_agent_on_python_3_6(tmp_path, null_request):
         assert there.startswith(str(server.cache))
         *_, last = board.run(dict(request, artifact=there))
         assert last["status"] == "ok", last
-        assert len(last["result"]["samples_ns"]) == 50
+        assert len(last["result"]["samples_ns"]) >= 50
         board.close()
         ssh_server.wait_for(lambda: not server.agents() and not server.children())
