@@ -100,9 +100,10 @@ def test_a_reader_sees_that_somebody_held_the_lock_meanwhile(tmp_path):
     assert rewriting(None) == (0, False)
 
 
-def test_a_bucket_has_no_lock():
-    with store_lock(None):
-        pass
+def test_a_bucket_has_no_lock(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with store_lock(None), store_lock(None):
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("what", ["store", "session"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Callable
 
 from harness.commands.outcome import conclude
 from harness.commands.progress import Progress, minutes
@@ -35,9 +36,25 @@ def drive(
         f"session {plan.session_id}: {len(plan.cases)} cases, {total} runs on {plan.device};"
         f" {_time_plan(plan)}"
     )
-    try:
+
+    def measure() -> None:
         with Scorer(plan.cases, ready.sources, ready.evaluations) as scorer:
             Driver(plan, board, journal, scorer).run(progress, RunSchedule(plan))
+
+    return to_the_end(args, store, journal, progress, measure)
+
+
+def to_the_end(
+    args: argparse.Namespace,
+    store: Store,
+    journal: Journal,
+    progress: Progress,
+    measure: Callable[[], None],
+) -> int:
+    """Measure, seal and tell; what ends it early is told with how it goes on. Return the code."""
+    total = sum(len(block) for block in journal.plan.order)
+    try:
+        measure()
     except KeyboardInterrupt:
         progress.ends()
         print(f"interrupted: {_kept(args, journal, total)}", file=sys.stderr)
@@ -46,9 +63,10 @@ def drive(
         progress.ends()
         raise BoardLost(f"{error.message}; {_kept(args, journal, total)}", error.advice) from error
     progress.ends()
+    session_id = journal.plan.session_id
     journal.close()
-    store.seal(plan.session_id)
-    return conclude(args, store, plan.session_id)
+    store.seal(session_id)
+    return conclude(args, store, session_id)
 
 
 def _kept(args: argparse.Namespace, journal: Journal, total: int) -> str:

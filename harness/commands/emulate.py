@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import shlex
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +17,9 @@ import msgspec
 import devices
 from devices.schema import Device
 from harness import places
-from harness.commands import dry_run, options, request
-from harness.commands.outcome import conclude
+from harness.commands import driving, dry_run, options, request
 from harness.commands.progress import Progress
-from harness.errors import BoardLost, DeviceError, UsageError
+from harness.errors import DeviceError, UsageError
 from harness.session import emulating
 from harness.session import prepare as preparing
 from harness.session.boards import Board
@@ -148,24 +145,14 @@ def _drive(
         f"session {plan.session_id}: {len(plan.cases)} cases on an emulated {plan.device}"
         f" (QEMU {told['qemu']} as {told['cpu_model']}; {told['system']})"
     )
-    kept = f"boardmark run --resume {plan.session_id} --store {shlex.quote(str(args.store))}"
-    try:
+
+    def measure() -> None:
         with tempfile.TemporaryDirectory(prefix="boardmark-samples-") as folder:
             judges, paths = emulating.shortened(ready, Path(folder))
             with Scorer(plan.cases, judges, paths) as scorer:
                 Driver(plan, board, journal, scorer).run(progress, emulating.OnceSchedule(plan))
-    except KeyboardInterrupt:
-        progress.ends()
-        print(f"interrupted: {len(journal.runs)} runs are kept; go on with: {kept}",
-              file=sys.stderr)  # fmt: skip
-        return 130
-    except BoardLost as error:
-        progress.ends()
-        raise BoardLost(f"{error.message}; go on with: {kept}", error.advice) from error
-    progress.ends()
-    journal.close()
-    store.seal(plan.session_id)
-    return conclude(args, store, plan.session_id)
+
+    return driving.to_the_end(args, store, journal, progress, measure)
 
 
 class _Untimed(Progress):
